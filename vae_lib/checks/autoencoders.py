@@ -1,0 +1,159 @@
+"""Checks of chapter 1's exercises."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from vae_lib.checks import Wrong, as_tensor, close, exercise
+from vae_lib.data import binarise, load_digits
+from vae_lib.distributions import bernoulli_log_prob
+from vae_lib.models import Autoencoder
+from vae_lib.training import load_shipped
+
+
+@exercise
+def parameter_count(answer) -> str:
+    """Exercise 1.1: ``answer(latent)`` counts the weights and biases of ``Autoencoder(latent)``."""
+    for latent in (2, 16, 5):
+        model = Autoencoder(latent)
+        encoder = [p.numel() for p in model.encoder.parameters()]
+        decoder = [p.numel() for p in model.decoder.parameters()]
+        weights = [p.numel() for p in model.parameters() if p.ndim == 2]
+        hints = {
+            "the biases are missing: a linear layer has one for each output": sum(weights),
+            "that is the encoder alone; the decoder has weights too": sum(encoder),
+            "that is the decoder alone; the encoder has weights too": sum(decoder),
+            "the decoder is not the encoder counted twice: its biases differ": 2 * sum(encoder),
+        }
+        close(
+            answer(latent),
+            sum(encoder) + sum(decoder),
+            f"the count for D = {latent}",
+            hints=hints,
+            rtol=0,
+            atol=0.5,
+        )
+    return "Nearly all are in the two layers at the pixels."
+
+
+@exercise
+def bernoulli_nll(answer) -> str:
+    """Exercise 1.2: ``answer(x, logits)`` is the Bernoulli NLL of each digit, in nats, [B]."""
+    generator = torch.Generator().manual_seed(1)
+    logits = 3 * torch.randn(6, 784, generator=generator)
+    x = torch.bernoulli(torch.full((6, 784), 0.3), generator=generator)
+    want, what = -bernoulli_log_prob(x, logits), "the loss of six digits"
+    got = as_tensor(answer(x, logits), what)
+    if got.isnan().any():
+        raise Wrong("NaN: logits are log-odds and may be negative; they are not probabilities yet.")
+    ink, paper = (x * F.softplus(-logits)).sum(-1), ((1 - x) * F.softplus(logits)).sum(-1)
+    twice = F.binary_cross_entropy_with_logits(logits.sigmoid(), x, reduction="none")
+    hints = {
+        "that is log p(x|z); the loss is its negative": -want,
+        "that is the mean over the pixels, 784 times too small; sum them": want / 784,
+        "that is the mean over pixels and digits; sum over the pixels, keep one value a digit": (
+            want.mean() / 784
+        ),
+        "that is summed over the batch too; keep one value a digit": want.sum(),
+        "that is averaged over the batch; keep one value a digit, the caller averages": want.mean(),
+        "the sum runs over the digits; sum over the pixels, dim=-1": (
+            F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(0)
+        ),
+        "only the pixels with ink count here; the second term is missing": ink,
+        "only the pixels without ink count here; the first term is missing": paper,
+        "ink and paper are swapped: a large logit means ink": -bernoulli_log_prob(x, -logits),
+        "a sigmoid is applied twice": twice.sum(-1),
+        "that is in bits; leave it in nats": want / math.log(2),
+    }
+    close(got, want, what, hints=hints)
+    sure = 200 * (2 * x - 1)  # every pixel right and sure, then one sure and wrong
+    sure[:, 0] *= -1
+    got = as_tensor(answer(x, sure), "sure pixels")
+    if not got.isfinite().all():
+        raise Wrong(
+            "right for moderate logits, but a pixel with a logit of ±200 gives "
+            f"{got[0]:g}: the sigmoid rounds to 0 or 1. Use F.softplus or F.logsigmoid."
+        )
+    close(got, torch.full((6,), 200.0), "a digit with one sure and wrong pixel", rtol=1e-3)
+    return "One value a digit, and a logit of 200 does no harm."
+
+
+@exercise
+def class_baseline(answer) -> str:
+    """Exercise 1.3: ``answer(train, x, labels)`` is the NLL [B] of ``x`` under its class's mean."""
+    train, heldout = load_digits("train"), load_digits("heldout")
+    labels = heldout.labels[::9]
+    x = binarise(heldout.images[::9], torch.Generator().manual_seed(2))
+
+    def score(mean):
+        return -bernoulli_log_prob(x, mean.clamp(1e-3, 1 - 1e-3).logit())
+
+    def means(images, classes):
+        return torch.stack([images[classes == k].mean(0) for k in range(10)])
+
+    want, what = score(means(train.images, train.labels)[labels]), "the loss of each digit"
+    got = as_tensor(answer(train, x, labels), what)
+    if not got.isfinite().all():
+        raise Wrong(
+            "some digits score infinity or NaN: a pixel that no digit of a class inks gets "
+            "probability 0. Clamp the means to [1e-3, 1 - 1e-3]."
+        )
+    hints = {
+        "that is the mean of all digits; use the mean of each digit's own class": (
+            score(train.images.mean(0))
+        ),
+        "those means come from the digits being scored; take them from train": (
+            score(means(x, labels)[labels])
+        ),
+        "that is the mean over the pixels; sum them": want / 784,
+        "that is log p; the loss is its negative": -want,
+        "that is averaged over the digits; keep one value a digit": want.mean(),
+    }
+    close(got, want, what, hints=hints, rtol=1e-3)
+    return "What is left of the loss is handwriting."
+
+
+@exercise
+def total_bits(answer) -> str:
+    """Exercise 1.4: ``answer(latent, loss)`` is the bits for a code and for what it leaves open."""
+    for latent, loss in ((2, 150.0), (32, 105.0), (8, 110.0)):
+        code, rest = 32 * latent, loss / math.log(2)
+        hints = {
+            "the loss is in nats; divide it by log 2": code + loss,
+            "nats to bits is a division by log 2, not a product": code + loss * math.log(2),
+            "that is the code alone; the pixels it leaves open cost bits too": code,
+            "that leaves the code out; it has to be stored as well": rest,
+            "each number of the code takes 32 bits, not one": latent + rest,
+            "the loss is per digit already, summed over its pixels": code + 784 * rest,
+            "the logarithm is natural: log 2, not log base 10": code + loss / math.log10(2),
+        }
+        close(answer(latent, loss), code + rest, f"D = {latent} at {loss:g} nats", hints=hints)
+    return "A larger code can cost more in all."
+
+
+@exercise
+def crossfade(answer) -> str:
+    """Exercise 1.5: ``answer(model, start, end, steps)`` decodes the line between two codes."""
+    model = load_shipped("ae-2d")
+    start, end = (load_digits("heldout").images[k].round() for k in (130, 770))
+    steps, what = 7, "the crossfade"
+    weight = torch.linspace(0, 1, steps)[:, None]
+    a, b = model.code(start), model.code(end)
+    logits = model.decode((1 - weight) * a + weight * b)
+    blurred = (1 - weight) * model.reconstruct(start) + weight * model.reconstruct(end)
+    open_end = torch.arange(steps)[:, None] / steps
+    hints = {
+        "those are logits; a sigmoid makes them probabilities": logits,
+        "that blends the pixels; blend the codes, then decode": (1 - weight) * start + weight * end,
+        "that blends the two decoded digits; blend the codes, then decode": blurred,
+        "that encodes a blend of the pixels; blend the codes instead": (
+            model.reconstruct((1 - weight) * start + weight * end)
+        ),
+        "it runs backwards: begin with start": logits.flip(0).sigmoid(),
+        "the last one should be end itself: linspace includes both ends": (
+            model.decode((1 - open_end) * a + open_end * b).sigmoid()
+        ),
+    }
+    close(answer(model, start, end, steps), logits.sigmoid(), what, hints=hints, atol=1e-5)
+    return "Each step is decoded from a point on the line."
