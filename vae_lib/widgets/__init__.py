@@ -1,0 +1,43 @@
+"""The touchable figures: one anywidget class (.py) and one ES module (.js) each.
+
+They are handed tensors and networks and import nothing else of ``vae_lib``. The same module runs
+live in JupyterLab and, with no kernel, on the static page.
+
+To add one, say ``TwoGaussians``:
+
+1. ``two_gaussians.py``: a subclass of ``anywidget.AnyWidget`` with
+   ``_esm = _assets.module("two_gaussians.js")`` and ``_css = _assets.style()``.
+2. Traits tagged ``sync=True``: small values as they are, arrays as ``Bytes`` (pack them with
+   ``_weights.pack…``, which check shapes and say what is wrong; read them with ``floatsOf``,
+   ``doublesOf``, ``bytesOf``, ``readMlp``). What the reader moves is a trait too.
+3. ``two_gaussians.js``: ``function render({ model, el })`` and ``export default { render }``.
+   No import: ``maths.js``, ``controls.js``, ``plane.js`` (2-D handle) and ``chart.js`` (curves)
+   stand in front of it, in one scope. Use only get, set, on, off and save_changes of the model.
+4. Moves go to the model (``send``); paint when the model says so (``listen``), once a frame
+   (``frame``). Return ``undo.run``. Root: ``h("div", {class: "vw", role: "group", …})``.
+5. Pointer, touch and keyboard; a label on every control; colours from ``widgets.css`` variables.
+6. Tests in ``tests/widgets`` compare its numbers with torch in Chromium (see ``harness.py``).
+"""
+
+from vae_lib.widgets.ancestral_sampling import AncestralSampling
+from vae_lib.widgets.bayes_curve import BayesCurve
+from vae_lib.widgets.code_knobs import CodeKnobs
+from vae_lib.widgets.draw_digit import DrawDigit
+from vae_lib.widgets.evidence_split import EvidenceSplit
+from vae_lib.widgets.lambda_plane import LambdaPlane
+from vae_lib.widgets.latent_pad import LatentPad
+from vae_lib.widgets.rerun import RerunPanel, Settings
+from vae_lib.widgets.two_gaussians import TwoGaussians
+
+__all__ = [
+    "AncestralSampling",
+    "BayesCurve",
+    "CodeKnobs",
+    "DrawDigit",
+    "EvidenceSplit",
+    "LambdaPlane",
+    "LatentPad",
+    "RerunPanel",
+    "Settings",
+    "TwoGaussians",
+]

@@ -1,0 +1,170 @@
+"""Networks, images and codes as the bytes that travel to the browser.
+
+Networks go as float16: half the bytes, and a change in a decoded pixel too small to see.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+PIXELS = 784
+ACTIVATIONS = {
+    nn.SiLU: "silu",
+    nn.ReLU: "relu",
+    nn.Tanh: "tanh",
+    nn.Sigmoid: "sigmoid",
+    nn.Identity: "identity",
+}
+
+
+def pack(network: nn.Module, name: str) -> tuple[list[dict], bytes]:
+    """A stack of ``Linear`` layers and activations as (spec, float16 weights).
+
+    The spec lists the layers, e.g. ``[{"kind": "linear", "inputs": 2, "outputs": 784}, {"kind":
+    "silu"}]``; the bytes hold each linear layer's weight [outputs, inputs], row by row, then its
+    bias. ``runMlp`` in ``maths.js`` reads them.
+
+    Raises:
+        TypeError: for a layer that the browser code cannot run.
+        ValueError: for a network without linear layers, with layers whose sizes do not fit, or
+            with weights that float16 cannot hold.
+    """
+    spec, arrays = [], []
+    for layer in _flatten(network, name):
+        if isinstance(layer, nn.Linear):
+            spec.append(
+                {"kind": "linear", "inputs": layer.in_features, "outputs": layer.out_features}
+            )
+            bias = layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias
+            arrays += [layer.weight, bias]
+        else:
+            spec.append({"kind": ACTIVATIONS[type(layer)]})
+    _check_sizes(spec, name)
+    flat = torch.cat([a.detach().to("cpu", torch.float16).flatten() for a in arrays])
+    if not flat.isfinite().all():
+        raise ValueError(
+            f"{name} has weights that are NaN or beyond float16's 65,504: train it again, "
+            "with a smaller learning rate if its loss went to NaN"
+        )
+    return spec, flat.numpy().astype("<f2").tobytes()
+
+
+def inputs(spec: list[dict]) -> int:
+    """Size of what a packed network takes."""
+    return next(layer["inputs"] for layer in spec if layer["kind"] == "linear")
+
+
+def outputs(spec: list[dict]) -> int:
+    """Size of what a packed network gives."""
+    return next(layer["outputs"] for layer in reversed(spec) if layer["kind"] == "linear")
+
+
+def pack_decoder(
+    network: nn.Module, name: str, latent: int | None = None
+) -> tuple[list[dict], bytes]:
+    """:func:`pack`, for a network that must give 784 logits (from ``latent`` inputs, if given)."""
+    spec, weights = pack(network, name)
+    if outputs(spec) != PIXELS:
+        raise ValueError(f"{name} gives {outputs(spec)} values, not the {PIXELS} logits of a digit")
+    if latent is not None and inputs(spec) != latent:
+        raise ValueError(
+            f"{name} takes {inputs(spec)} latent dimensions, and this figure shows {latent}: "
+            f"train a model with latent={latent}"
+        )
+    return spec, weights
+
+
+def pack_encoder(
+    network: nn.Module, name: str, outputs_allowed: tuple[int, ...]
+) -> tuple[list[dict], bytes]:
+    """:func:`pack`, for a network that takes 784 pixels and gives one of ``outputs_allowed``."""
+    spec, weights = pack(network, name)
+    if inputs(spec) != PIXELS:
+        raise ValueError(f"{name} takes {inputs(spec)} values, not the {PIXELS} pixels of a digit")
+    if outputs(spec) not in outputs_allowed:
+        wanted = " or ".join(str(size) for size in outputs_allowed)
+        raise ValueError(f"{name} gives {outputs(spec)} values, where the decoder needs {wanted}")
+    return spec, weights
+
+
+def pack_images(images: Tensor, name: str = "images") -> bytes:
+    """Grey values [N, 784] in [0, 1] as bytes 0 to 255: exact for MNIST and for binary digits."""
+    images = torch.as_tensor(images).detach().cpu()
+    if images.ndim != 2 or images.shape[1] != PIXELS or not len(images):
+        raise ValueError(f"{name} has shape {list(images.shape)}, not [N, {PIXELS}] with N >= 1")
+    if not bool(((images >= 0) & (images <= 1)).all()):  # false for NaN too
+        raise ValueError(f"{name} has pixels outside [0, 1]: divide bytes by 255")
+    return (images * 255).round().to(torch.uint8).numpy().tobytes()
+
+
+def pack_codes(codes: Tensor, name: str = "codes") -> bytes:
+    """Points [N, 2] of the latent plane as float32."""
+    codes = torch.as_tensor(codes).detach().cpu()
+    if codes.ndim != 2 or codes.shape[1] != 2:
+        raise ValueError(f"{name} has shape {list(codes.shape)}, not [N, 2]")
+    if not codes.isfinite().all():
+        raise ValueError(f"{name} holds NaN or infinite values")
+    return codes.to(torch.float32).numpy().astype("<f4").tobytes()
+
+
+def pack_labels(labels: Tensor, count: int, name: str = "labels") -> bytes:
+    """Classes 0 to 9, one for each of ``count`` digits, as bytes."""
+    labels = torch.as_tensor(labels).detach().cpu()
+    if tuple(labels.shape) != (count,):
+        raise ValueError(f"{name} has shape {list(labels.shape)}, and there are {count} digits")
+    if not bool(((labels >= 0) & (labels <= 9)).all()):
+        raise ValueError(f"{name} has classes outside 0 to 9")
+    return labels.to(torch.uint8).numpy().tobytes()
+
+
+def pack_floats(values: Tensor, shape: tuple[int, ...], name: str) -> bytes:
+    """Numbers of the given ``shape`` as float64, for arithmetic whose parts must add up."""
+    array = np.asarray(torch.as_tensor(values).detach().cpu(), dtype="<f8")
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {list(array.shape)}, not {list(shape)}")
+    if np.isnan(array).any():
+        raise ValueError(f"{name} holds NaN")
+    return array.tobytes()
+
+
+def extent_of(codes: Tensor | None, reach: float) -> list[float]:
+    """A square [x_min, x_max, y_min, y_max] that holds ±``reach`` and all but a few stray codes."""
+    low, high = torch.full((2,), -reach), torch.full((2,), reach)
+    if codes is not None:
+        codes = codes.detach().float().cpu()
+        low, high = low.minimum(codes.quantile(0.005, 0)), high.maximum(codes.quantile(0.995, 0))
+    half = float(((high - low) / 2).max()) * 1.05
+    x, y = ((low + high) / 2).tolist()
+    return [round(v, 1) for v in (x - half, x + half, y - half, y + half)]
+
+
+def checked_extent(extent: Sequence[float]) -> list[float]:
+    """The same four numbers, if they span a piece of the plane."""
+    extent = [float(v) for v in extent]
+    if len(extent) != 4 or not (extent[0] < extent[1] and extent[2] < extent[3]):
+        raise ValueError(f"extent is {extent}: it must be x_min < x_max, y_min < y_max")
+    return extent
+
+
+def _flatten(network: nn.Module, name: str) -> list[nn.Module]:
+    if isinstance(network, nn.Sequential):
+        return [layer for child in network for layer in _flatten(child, name)]
+    if isinstance(network, nn.Linear) or type(network) in ACTIVATIONS:
+        return [network]
+    known = ", ".join(["Linear", *(kind.__name__ for kind in ACTIVATIONS)])
+    raise TypeError(
+        f"{name} has a {type(network).__name__} layer, which the browser code cannot run: "
+        f"it knows {known} in an nn.Sequential (net='mlp')"
+    )
+
+
+def _check_sizes(spec: list[dict], name: str) -> None:
+    sizes = [(layer["inputs"], layer["outputs"]) for layer in spec if layer["kind"] == "linear"]
+    if not sizes:
+        raise ValueError(f"{name} has no Linear layer")
+    for (_, given), (taken, _) in pairwise(sizes):
+        if given != taken:
+            raise ValueError(f"{name}: a layer gives {given} values and the next one takes {taken}")
