@@ -1,0 +1,83 @@
+"""Never show stale output.
+
+jupyter-cache remembers a notebook's outputs by its code alone, so a change in ``vae_lib``, in a
+widget's JavaScript or in an installed package would go unseen. Here the cache lives in a folder
+named by a hash of all of these. The folder's path is a setting of myst-nb on which Sphinx keys its
+own memory, so when the hash changes every page is read, and every notebook executed, again.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+
+SKIPPED = {"__pycache__", ".ipynb_checkpoints"}
+
+
+def files_under(folder: Path) -> list[Path]:
+    """Every file below a folder in a fixed order, without what Python and Jupyter leave behind."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [path for path in found if not SKIPPED.intersection(path.parts)]
+
+
+def digest(paths: list[Path], root: Path, extra: str = "") -> str:
+    """A short hash of the names and contents of some files, and of any extra text."""
+    total = hashlib.sha256(extra.encode())
+    for path in paths:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+    return total.hexdigest()[:16]
+
+
+def installed_versions(requirements: str) -> str:
+    """The installed versions of the packages that requirements.txt names, and of Python."""
+    names = re.findall(r"^([A-Za-z0-9_.-]+)==", requirements, flags=re.MULTILINE)
+    lines = [f"python {sys.version_info.major}.{sys.version_info.minor}"]
+    for name in names:
+        try:
+            lines.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            lines.append(f"{name} missing")
+    return "\n".join(lines)
+
+
+def execution_key(root: Path) -> str:
+    """The hash of all that a notebook's output depends on besides its own code."""
+    named = [root / "requirements.txt", root / "pyproject.toml"]
+    present = [path for path in named if path.exists()]
+    requirements = named[0].read_text("utf8") if named[0].exists() else ""
+    files = files_under(root / "vae_lib") + present
+    return digest(files, root, installed_versions(requirements))
+
+
+def choose_cache(app, config):
+    """Name the cache folder by the key; a change of the extension itself re-reads pages as well."""
+    root = Path(app.srcdir)
+    caches = Path(app.outdir).parent / ".jupyter_cache"
+    config.nb_execution_cache_path = str(caches / execution_key(root))
+    here = Path(__file__).parent
+    config.book_site_code = digest(files_under(here), here)
+    looks = [path for name in ("static", "templates") for path in files_under(here.parent / name)]
+    config.book_site_looks = digest(looks, here.parent)
+
+
+def forget_superseded(app, exception):
+    """Drop caches of other keys; after a warning, let the next build read, and warn, again."""
+    current = Path(app.config.nb_execution_cache_path)
+    for cache in current.parent.glob("*"):
+        if cache != current and exception is None:
+            shutil.rmtree(cache, ignore_errors=True)
+    if app._warncount:  # else a second build says nothing and passes
+        Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
+
+
+def setup(app):
+    """Connect to Sphinx before myst-nb reads its settings."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # no progress bars on a page
+    app.add_config_value("book_site_code", "", "env")
+    app.add_config_value("book_site_looks", "", "html")
+    app.connect("config-inited", choose_cache, priority=100)
+    app.connect("build-finished", forget_superseded)

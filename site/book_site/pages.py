@@ -1,0 +1,107 @@
+"""Small repairs to the pages that the theme makes, a page for what is missing, and one check."""
+
+import html
+import json
+import re
+import textwrap
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from docutils import nodes
+from PIL import Image
+from sphinx.util import logging
+
+LOGGER = logging.getLogger(__name__)
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def first_words(doctree, limit: int = 200) -> str:
+    """The start of a page's first paragraphs in plain words, whole, without formulas."""
+    text = ""
+    for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
+        if isinstance(paragraph.parent, nodes.section) and not list(paragraph.findall(nodes.math)):
+            text = f"{text} {paragraph.astext()}".strip()
+        if len(text) > limit / 2:
+            break
+    return textwrap.shorten(text, limit, placeholder=" …")
+
+
+def describe(app, pagename, templatename, context, doctree):
+    """Write the page's description, for search engines and for previews of links."""
+    title = re.sub(r"<[^>]*>", "", context.get("title") or pagename.capitalize())
+    text = html.escape(first_words(doctree) or f"{title}: {app.config.html_title}", quote=True)
+    if doctree:
+        context["meta"] = {**(context.get("meta") or {}), "og:description": text}
+    tag = f'<meta name="description" content="{text}" />\n'
+    context["metatags"] = context.get("metatags", "") + tag
+
+
+def add_sizes(app, body: str) -> str:
+    """Give figures their size in the markup, so that the text does not jump when they arrive."""
+    sources = {name: Path(app.srcdir, source) for source, name in app.builder.images.items()}
+
+    def sized(match: re.Match) -> str:
+        source = sources.get(match[2])
+        if source is None or source.suffix != ".png":
+            return match[0]
+        with Image.open(source) as image:
+            width, height = image.size
+        return f'<img width="{width}" height="{height}" {match[1]}_images/{match[2]}"'
+
+    return re.sub(r'<img ([^>]*src="[^">]*)_images/([^">]+)"', sized, body)
+
+
+def mend_markup(app, pagename, templatename, context, doctree):
+    """Mend what accessibility and speed checks find in the HTML that others write."""
+    body = context.get("body", "")
+    if 'class="citation-list"' in body:  # its roles are deprecated, and wrongly nested
+        body = re.sub(r' role="(?:list|doc-biblioentry|doc-backlink)"', "", body)
+    # An empty corner of a table heads nothing.
+    body = re.sub(r'<th class="head">\s*(?:<p>\s*</p>)?\s*</th>', "<td></td>", body)
+    # A folded cell is named by the words on it.
+    body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    context["body"] = add_sizes(app, body)
+
+
+def defer_scripts(app, pagename, templatename, context, doctree):
+    """Let text be painted before scripts are fetched; the search page needs its own in order."""
+    if pagename == "search":
+        return
+    for script in context.get("script_files", ()):
+        name = str(script.filename or "")
+        if name and "documentation_options" not in name and "type" not in script.attributes:
+            script.attributes.setdefault("defer", "defer")
+
+
+def missing_page(app):
+    """The page that a host shows for an address that does not exist; see templates/404.html."""
+    if app.builder.format == "html":
+        root = urlsplit(app.config.html_baseurl or "").path or "/"
+        yield "404", {"title": "Page not found", "body": "", "site_root": root}, "404.html"
+
+
+def check_widgets(app, doctree, docname):
+    """Warn where a page shows a widget whose state is not stored on it: it would stay empty."""
+    if app.builder.format != "html":
+        return
+    wanted = set()
+    for node in doctree.findall(nodes.raw):
+        if WIDGET_VIEW in node.astext():
+            wanted.update(re.findall(r'"model_id":\s*"(\w+)"', node.astext()))
+    if not wanted:
+        return
+    scripts = app.env.nb_metadata.get(docname, {}).get("js_files", {})
+    body = scripts.get("ipywidgets_state", (None, {}))[1].get("body", "{}")
+    absent = wanted - set(json.loads(body).get("state", {}))
+    if absent:
+        LOGGER.warning("the state of %d widget(s) is missing", len(absent), location=docname)
+
+
+def setup(app):
+    """Connect to Sphinx."""
+    app.connect("html-page-context", describe, priority=400)  # before opengraph
+    app.connect("html-page-context", mend_markup)
+    app.connect("html-page-context", defer_scripts, priority=900)
+    app.connect("html-collect-pages", missing_page)
+    app.connect("doctree-resolved", check_widgets)

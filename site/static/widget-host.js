@@ -1,0 +1,209 @@
+// Shows the book's widgets on a static page, with no kernel and no request to anyone.
+//
+// myst-nb writes the state of a notebook's widgets into the page. Every anywidget carries its own
+// ES module in that state (the trait _esm, see https://anywidget.dev/en/afm/), so this script only
+// has to import the module and give it a model and an element. Panels of plain ipywidgets need
+// Python: in their place stands a note, with the picture of a result that the panel holds.
+
+const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
+const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
+
+/** An element with attributes and children; text is text, never markup. */
+function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+// ---- models -------------------------------------------------------------------------------------
+
+function decodeBase64(text) {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return new DataView(bytes.buffer);
+}
+
+/** The traits of a stored model, with its binary ones put back at their paths. */
+function restoreTraits({ state, buffers = [] }) {
+  const traits = structuredClone(state);
+  for (const { path, data } of buffers) {
+    const owner = path.slice(0, -1).reduce((value, key) => (value[key] ??= {}), traits);
+    owner[path.at(-1)] = decodeBase64(data);
+  }
+  return traits;
+}
+
+function same(a, b) {
+  if (Object.is(a, b)) return true;
+  if (ArrayBuffer.isView(a) || ArrayBuffer.isView(b)) return false;
+  const plain = typeof a === "object" && typeof b === "object";
+  return plain && JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** The part of a widget's model that a front-end module may use; nothing is sent anywhere. */
+class Model {
+  #traits;
+  #handlers = new Map();
+
+  constructor(stored, getModel) {
+    this.#traits = restoreTraits(stored);
+    this.widget_manager = { get_model: async (id) => getModel(id) };
+  }
+
+  get(name) {
+    return this.#traits[name];
+  }
+
+  set(name, value) {
+    const changes = typeof name === "object" ? name : { [name]: value };
+    const changed = Object.entries(changes).filter(([key, next]) => !same(this.#traits[key], next));
+    for (const [key, next] of changed) this.#traits[key] = next;
+    for (const [key, next] of changed) this.#emit(`change:${key}`, next);
+    if (changed.length) this.#emit("change");
+  }
+
+  on(events, handler) {
+    for (const event of events.split(/\s+/)) {
+      if (!this.#handlers.has(event)) this.#handlers.set(event, new Set());
+      this.#handlers.get(event).add(handler);
+    }
+  }
+
+  off(events, handler) {
+    if (!events) this.#handlers.clear();
+    for (const event of events?.split(/\s+/) ?? []) {
+      if (handler) this.#handlers.get(event)?.delete(handler);
+      else this.#handlers.delete(event);
+    }
+  }
+
+  save_changes() {}
+
+  send() {}
+
+  #emit(event, value) {
+    for (const handler of [...(this.#handlers.get(event) ?? [])]) handler(this, value);
+  }
+}
+
+// ---- anywidgets ---------------------------------------------------------------------------------
+
+const modules = new Map(); // source text -> promise of the module's hooks
+const styles = new Set(); // style sheets that are on the page
+
+async function importModule(source) {
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  try {
+    const module = await import(url);
+    const hooks = module.default ?? module; // `export function render` is the older form
+    return typeof hooks === "function" ? await hooks() : hooks;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+function loadModule(source) {
+  if (!modules.has(source)) modules.set(source, importModule(source));
+  return modules.get(source);
+}
+
+function addStyle(css) {
+  if (!css || styles.has(css)) return;
+  styles.add(css);
+  document.head.append(element("style", {}, css));
+}
+
+const running = new Map(); // model id -> promise of { model, hooks }: one model may have many views
+
+async function start(id, stored, getModel) {
+  const hooks = await loadModule(stored.state._esm);
+  const model = getModel(id);
+  addStyle(model.get("_css"));
+  await hooks.initialize?.({ model, signal: new AbortController().signal, experimental: {} });
+  return { model, hooks };
+}
+
+async function renderAnywidget(id, stored, getModel, place) {
+  const el = element("div", { class: ["book-widget", ...(stored.state._dom_classes ?? [])].join(" ") });
+  place.append(el);
+  try {
+    if (!running.has(id)) running.set(id, start(id, stored, getModel));
+    const { model, hooks } = await running.get(id);
+    await hooks.render({ model, el, signal: new AbortController().signal, experimental: {} });
+  } catch (error) {
+    console.error(error);
+    const reason = `This figure could not be drawn here: ${error.message}`;
+    el.replaceChildren(element("p", { class: "book-notice", role: "alert" }, reason));
+  }
+}
+
+// ---- panels that need a kernel ------------------------------------------------------------------
+
+function kernelNotice() {
+  const root = document.documentElement.dataset.content_root ?? "./";
+  const binder = document.querySelector('.article-header-buttons a[href*="/v2/gh/"]')?.href;
+  const run = element("a", { href: `${root}book/intro.html#rerun` }, "run the book yourself");
+  const launch = binder && element("a", { href: binder }, "launch this page in Binder");
+  const ways = launch ? [launch, " or ", run] : [run];
+  const text = ["These controls need a running kernel: ", ...ways, ". "];
+  return element("p", { class: "book-notice", role: "note" }, ...text);
+}
+
+function renderImage(model, place) {
+  const type = `image/${model.get("format") || "png"}`;
+  const src = URL.createObjectURL(new Blob([model.get("value")], { type }));
+  place.append(element("img", { src, alt: model.get("alt") ?? "", class: "dark-light" }));
+}
+
+/** A model's id and those of all the widgets it contains, in the order in which they are shown. */
+function descendants(id, states) {
+  const children = states[id]?.state.children ?? [];
+  const ids = children.map((child) => child.replace("IPY_MODEL_", ""));
+  return [id, ...ids.flatMap((child) => descendants(child, states))];
+}
+
+const PASSIVE = new Set([
+  "AccordionModel", "BoxModel", "GridBoxModel", "HBoxModel", "HTMLMathModel", "HTMLModel",
+  "ImageModel", "LabelModel", "OutputModel", "StackModel", "TabModel", "VBoxModel", "AnyModel",
+]);
+
+// ---- the page -----------------------------------------------------------------------------------
+
+/** Draw one view: the widget itself, or what can be shown of a panel without a kernel. */
+async function renderView(script, states, getModel) {
+  const { model_id: root } = JSON.parse(script.textContent);
+  const place = element("div", { class: "book-widgets" });
+  script.replaceWith(place);
+  if (!states[root]) {
+    place.append(element("p", { class: "book-notice" }, "The state of this widget was not stored."));
+    return;
+  }
+  const ids = descendants(root, states).filter((id) => states[id]);
+  if (ids.some((id) => !PASSIVE.has(states[id].model_name))) place.append(kernelNotice());
+  for (const id of ids) {
+    if (states[id].model_name === "ImageModel") renderImage(getModel(id), place);
+    if (states[id].state._esm) await renderAnywidget(id, states[id], getModel, place);
+  }
+}
+
+async function renderPage() {
+  const states = {};
+  for (const script of document.querySelectorAll(STATE)) {
+    Object.assign(states, JSON.parse(script.textContent).state);
+  }
+  const models = new Map();
+  const getModel = (id) => {
+    if (!models.has(id)) models.set(id, new Model(states[id], getModel));
+    return models.get(id);
+  };
+  for (const script of document.querySelectorAll(VIEW)) {
+    await renderView(script, states, getModel);
+    await new Promise((resume) => setTimeout(resume)); // let the page answer between two widgets
+  }
+  document.documentElement.dataset.widgets = "ready";
+  performance.mark("widgets drawn");
+}
+
+renderPage();
