@@ -1,0 +1,40 @@
+"""Promises hold on other machines: one thread, and a processor without wide vector units.
+
+Rounding differs there, which is all that a seeded computation may notice. The notebooks themselves
+run on this machine's threads and vectors as ordinary nbval tests.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLAIN = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "ATEN_CPU_CAPABILITY": "default",
+    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+}
+
+
+def run(*command: str) -> subprocess.CompletedProcess:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | PLAIN
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def test_the_other_machine_is_another_one():
+    code = "import torch; print(torch.get_num_threads(), torch.backends.cpu.get_cpu_capability())"
+    assert run("-c", code).stdout.split() == ["1", "DEFAULT"]
+
+
+def test_promises_hold_on_it():
+    pages = sorted(str(path) for path in (ROOT / "book").glob("*.ipynb"))
+    if not pages:
+        pytest.fail("no notebooks in book/")
+    ran = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *pages)
+    assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]

@@ -1,0 +1,212 @@
+"""Every page of the book in a real browser with every outside request blocked."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = ROOT / "_build" / "screenshots"
+LOOKS = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 375, "height": 740}, "has_touch": True},
+}
+
+
+def source_of(page_name: str) -> Path:
+    """The notebook or Markdown file of a page."""
+    notebook = ROOT / f"{page_name}.ipynb"
+    return notebook if notebook.exists() else ROOT / f"{page_name}.md"
+
+
+def markdown_of(page_name: str) -> str:
+    """The text of a page's source, without code."""
+    text = source_of(page_name).read_text("utf8")
+    if source_of(page_name).suffix == ".md":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+def soup_of(built_site, page_name: str) -> BeautifulSoup:
+    return BeautifulSoup((built_site / f"{page_name}.html").read_text("utf8"), "html.parser")
+
+
+def axe_violations(page) -> list[str]:
+    """What axe-core finds, but for table heads that are a formula: it does not read MathML."""
+    found = []
+    for violation in Axe().run(page, options={"preload": False}).response["violations"]:
+        nodes = violation["nodes"]
+        if violation["id"] == "empty-table-header":
+            nodes = [n for n in nodes if not page.locator(n["target"][0]).locator("math").count()]
+        found += [f"{violation['id']}: {node['html'][:200]}" for node in nodes]
+    return found
+
+
+AT_REST = "() => new Promise(done => setTimeout(() => requestAnimationFrame(done), 200))"
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_page_is_whole_accessible_and_fits(open_page, page_name, look):
+    page = open_page(f"{page_name}.html", **LOOKS[look])
+    scheme = page.evaluate("document.documentElement.dataset.theme")
+    assert scheme == ("dark" if look == "dark" else "light")
+
+    folder = SCREENSHOTS / page_name.replace("/", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{look}.png", full_page=True)
+    page.evaluate(AT_REST)  # a full-page screenshot resizes the page, and the page answers
+
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+        "page scrolls sideways"
+    )
+    assert page.locator(".book-notice[role=alert]").all_text_contents() == []
+    found = axe_violations(page)
+    assert found == [], "axe-core's accessibility rules are broken"
+
+
+def test_formulas_are_rendered_without_a_script(open_page, page_name):
+    if "$" not in markdown_of(page_name):
+        pytest.skip("the page has no formula")
+    page = open_page(f"{page_name}.html")
+    assert page.locator(".katex").count() > 0
+    assert page.locator(".math-error, .katex-error").count() == 0
+    assert page.evaluate("document.fonts.check('16px KaTeX_Main')")
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    heavy = re.compile(r"mathjax|katex[^/]*\.js|require|fontawesome|searchindex", re.IGNORECASE)
+    assert [name for name in loaded if heavy.search(name)] == []
+
+
+def test_a_page_with_a_widget_stores_its_state_and_draws_it(built_site, page_name, open_page):
+    soup = soup_of(built_site, page_name)
+    views = soup.find_all("script", type="application/vnd.jupyter.widget-view+json")
+    makes_widget = re.search(r"vae_lib\.widgets|ipywidgets", source_of(page_name).read_text("utf8"))
+    assert bool(views) == bool(makes_widget)
+    if not views:
+        pytest.skip("the page has no widget")
+    stored = soup.find("script", type="application/vnd.jupyter.widget-state+json")
+    states = json.loads(stored.string)["state"]
+    assert {json.loads(view.string)["model_id"] for view in views} <= set(states)
+    page = open_page(f"{page_name}.html")
+    boxes = page.locator(".book-widgets")
+    assert boxes.count() == len(views)
+    assert all(boxes.nth(k).bounding_box()["height"] > 40 for k in range(boxes.count()))
+
+
+def test_every_figure_says_what_is_seen(built_site, page_name):
+    for image in soup_of(built_site, page_name).select("article img"):
+        assert len(image.get("alt", "").split()) >= 3, image["src"]
+        assert "dark-light" in image.get("class", []), image["src"]
+
+
+def test_no_page_names_another_host_for_what_it_loads(built_site, page_name):
+    soup = soup_of(built_site, page_name)
+    loaded = [tag.get("src") or "" for tag in soup.find_all(["script", "img", "iframe", "source"])]
+    loaded += [
+        tag.get("href") or "" for tag in soup.find_all("link") if "canonical" not in tag["rel"]
+    ]
+    assert [url for url in loaded if re.match(r"(https?:)?//", url)] == []
+
+
+def test_every_internal_link_leads_somewhere(built_site, page_name):
+    here = built_site / f"{page_name}.html"
+    for anchor in soup_of(built_site, page_name).find_all("a", href=True):
+        target, _, fragment = anchor["href"].partition("#")
+        if re.match(r"[a-z]+:|//", target):
+            continue
+        path = (here.parent / target).resolve() if target else here
+        assert path.is_file(), f"{page_name}: {anchor['href']} leads nowhere"
+        if fragment and path.suffix == ".html":
+            other = BeautifulSoup(path.read_text("utf8"), "html.parser")
+            assert other.find(id=fragment), f"{page_name}: {anchor['href']} has no such place"
+
+
+def test_a_page_describes_itself(built_site, page_name):
+    soup = soup_of(built_site, page_name)
+    description = soup.find("meta", attrs={"name": "description"})["content"]
+    assert 20 <= len(description) <= 210
+    assert "\\" not in description, "TeX in the description"
+    assert soup.find("meta", property="og:title")["content"]
+    assert soup.html["lang"] == "en-GB"
+
+
+def test_a_chapter_is_offered_as_the_notebook_it_is(built_site, page_name, open_page):
+    if source_of(page_name).suffix != ".ipynb":
+        pytest.skip("not a notebook")
+    page = open_page(f"{page_name}.html")
+    href = page.locator(".btn-download-source-button").evaluate("link => link.href")
+    answer = page.request.get(href)
+    assert answer.ok
+    assert answer.text() == source_of(page_name).read_text("utf8")
+
+
+def test_figures_keep_their_pixels_in_the_dark(module_book, open_page):
+    from book_server import serve
+
+    source = (
+        "from PIL import Image\npicture = Image.linear_gradient('L').resize((200, 100))\npicture"
+    )
+    module_book.notebook(
+        "01-one",
+        "# 1. One",
+        (source, {"mystnb": {"image": {"alt": "A grey ramp", "classes": "dark-light"}}}),
+    )
+    module_book.build()
+    with serve(module_book.html) as url:
+        page = open_page(f"{url}/book/01-one.html", color_scheme="dark")
+        image = page.locator("article img.dark-light")
+        assert image.evaluate("element => getComputedStyle(element).filter") == "none"
+        shot = Image.open(io.BytesIO(image.screenshot())).convert("L")
+    seen = np.asarray(shot, dtype=int)
+    pad_y, pad_x = ((have - want) // 2 for have, want in zip(seen.shape, (100, 200), strict=True))
+    inner = seen[pad_y : pad_y + 100, pad_x : pad_x + 200]
+    truth = np.asarray(Image.linear_gradient("L").resize((200, 100)), dtype=int)
+    assert np.abs(inner - truth).max() <= 2
+    assert seen[seen.shape[0] // 2, 1] == 255, "the card around a figure is white"
+
+
+def test_the_search_finds_a_word_of_the_book(open_page):
+    page = open_page("search.html?q=autoencoder")
+    results = page.locator("#search-results ul.search li a")
+    results.first.wait_for()
+    assert any("/book/" in link.evaluate("link => link.href") for link in results.all())
+
+
+def test_the_search_box_opens_by_keyboard_and_leads_to_the_results(open_page):
+    page = open_page("book/intro.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("autoencoder")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=autoencoder*")
+    page.locator("#search-results ul.search li a").first.wait_for()
+
+
+def test_a_missing_page_is_told_at_any_depth(open_page, site_url):
+    page = open_page("no/such/page.html")
+    assert page.get_by_role("heading", name="Page not found").is_visible()
+    links = page.locator("article a")
+    assert links.first.evaluate("link => link.href") == f"{site_url}/book/intro.html"
+    sheets = page.evaluate("[...document.styleSheets].every(sheet => sheet.cssRules.length > 0)")
+    assert sheets, "a style sheet was not found"
+    page.watch.errors = [error for error in page.watch.errors if "404" not in error]
+    assert page.watch.errors == []
+
+
+def test_a_folded_cell_opens_by_keyboard(built_site, page_name, open_page):
+    if not soup_of(built_site, page_name).select("details.hide summary"):
+        pytest.skip("the page has no folded cell")
+    page = open_page(f"{page_name}.html")
+    summary = page.locator("details.hide summary").first
+    folded = page.locator("details.hide").first
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert folded.evaluate("details => details.open")
+    page.keyboard.press("Enter")
+    assert not folded.evaluate("details => details.open")

@@ -1,0 +1,258 @@
+"""The digits: a split that never moves, damage that is noticed, draws that are seeded."""
+
+import hashlib
+import struct
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vae_lib import data
+from vae_lib.data import batches, binarise, jitter, load, load_digits, load_mnist
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def train():
+    return load_digits("train")
+
+
+@pytest.fixture(scope="module")
+def heldout():
+    return load_digits("heldout")
+
+
+# The embedded digits
+
+
+@pytest.mark.parametrize(
+    ("split", "sha256"),
+    [
+        ("train", "1a7b9f4e62a46c50e76fb59c03fd061f749303d36e98dc49d46054dbdccf13c0"),
+        ("heldout", "87ca2c1c1558368698b5e136db434103325f1d910540472c14bdf08314ec3419"),
+    ],
+)
+def test_the_split_never_moves(split, sha256):
+    """Results in the text and the shipped weights' cards hold for this split alone."""
+    images, labels = load_digits(split)
+    content = (images * 255).round().byte().numpy().tobytes() + labels.byte().numpy().tobytes()
+    assert hashlib.sha256(content).hexdigest() == sha256
+
+
+def test_splits_are_stratified(train, heldout):
+    assert train.labels.bincount().tolist() == [400] * 10
+    assert heldout.labels.bincount().tolist() == [100] * 10
+
+
+def test_no_heldout_digit_is_among_the_training_ones(train, heldout):
+    seen = {image.numpy().tobytes() for image in train.images}
+    assert len(seen) == 4000, "two training digits are the same"
+    assert not seen & {image.numpy().tobytes() for image in heldout.images}
+
+
+def test_images_are_flat_floats_between_zero_and_one(train):
+    assert train.images.shape == (4000, 784)
+    assert (train.images.dtype, train.labels.dtype) == (torch.float32, torch.int64)
+    assert (train.images.min(), train.images.max()) == (0, 1)
+
+
+def test_labels_belong_to_their_images(train, heldout):
+    """The mean digit of each class, a classifier that knows nothing, is right far above chance."""
+    centres = torch.stack([train.images[train.labels == k].mean(0) for k in range(10)])
+    guess = torch.cdist(heldout.images, centres).argmin(1)
+    assert (guess == heldout.labels).float().mean() > 0.7
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b"\0" + b[1:], lambda b: b""])
+def test_a_damaged_file_is_named(damage, tmp_path, monkeypatch):
+    copy = tmp_path / "digits.npz"
+    copy.write_bytes(damage(data.EMBEDDED.read_bytes()))
+    monkeypatch.setattr(data, "EMBEDDED", copy)
+    with pytest.raises(ValueError, match=r"digits\.npz is damaged.*reinstall vae_lib"):
+        load_digits("train")
+
+
+@pytest.mark.parametrize("split", ["test", "", "Train", None])
+def test_an_unknown_split_lists_the_known(split):
+    with pytest.raises(ValueError, match="'train' or 'heldout'"):
+        load_digits(split)
+
+
+def test_load_finds_the_set_by_name(heldout):
+    assert torch.equal(load("digits", "heldout").images, heldout.images)
+    with pytest.raises(ValueError, match=r"unknown dataset 'cifar'.*'digits', 'mnist'"):
+        load("cifar", "train")
+
+
+# The full MNIST, played by files of a few digits
+
+IMAGES, LABELS = (name for name, _ in data.MNIST_FILES["train"])
+
+
+def idx(values: torch.Tensor) -> bytes:
+    """A file in MNIST's format: a magic number, the sizes, the bytes."""
+    header = struct.pack(f">{1 + values.ndim}i", 0x0800 + values.ndim, *values.shape)
+    return header + values.byte().numpy().tobytes()
+
+
+@pytest.fixture
+def little_mnist(tmp_path, monkeypatch):
+    """A root with a training set of three digits, whose md5s the library believes in."""
+    images = torch.arange(3 * 784).reshape(3, 28, 28) % 256
+    files = {IMAGES: idx(images), LABELS: idx(torch.tensor([7, 0, 9]))}
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, content in files.items():
+        (raw / name).write_bytes(content)
+    known = tuple((name, hashlib.md5(content).hexdigest()) for name, content in files.items())
+    monkeypatch.setitem(data.MNIST_FILES, "train", known)
+    return tmp_path
+
+
+def test_mnist_is_read_from_its_root(little_mnist):
+    images, labels = load_mnist("train", root=little_mnist)
+    assert (images.shape, images.dtype) == ((3, 784), torch.float32)
+    torch.testing.assert_close(images[1], (torch.arange(784, 1568) % 256) / 255)
+    assert labels.tolist() == [7, 0, 9]
+    assert labels.dtype == torch.int64
+
+
+def test_mnist_root_may_come_from_the_environment(little_mnist, monkeypatch):
+    monkeypatch.setenv("VAE_LIB_DATA", str(little_mnist))
+    assert len(load("mnist", "train").images) == 3
+
+
+@pytest.mark.parametrize("name", [IMAGES, LABELS])
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:-1] + b"\x55", lambda b: b""])
+def test_a_damaged_mnist_file_is_named(little_mnist, name, damage):
+    path = little_mnist / "MNIST" / "raw" / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=rf"{name} is cut short or altered.*delete it"):
+        load_mnist("train", root=little_mnist)
+
+
+@pytest.mark.parametrize("name", [IMAGES, LABELS])
+def test_a_missing_mnist_file_is_named(little_mnist, name):
+    (little_mnist / "MNIST" / "raw" / name).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{name} is missing.*VAE_LIB_DATA"):
+        load_mnist("train", root=little_mnist)
+
+
+def test_mnist_is_fetched_only_when_asked(little_mnist, monkeypatch):
+    calls = []
+    monkeypatch.setattr(data, "MNIST", lambda *args, **options: calls.append((args, options)))
+    load_mnist("train", root=little_mnist)
+    assert calls == []
+    load_mnist("train", root=little_mnist, download=True)
+    assert calls == [((little_mnist,), {"download": True})]
+
+
+def test_mnist_has_no_heldout_split(tmp_path):
+    with pytest.raises(ValueError, match="'train' or 'test'"):
+        load_mnist("heldout", root=tmp_path)
+
+
+# Binarisation
+
+
+def test_binarised_pixels_are_black_or_white(train):
+    assert set(binarise(train.images[:50], generator()).unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_mean_of_binarised_pixels_is_the_grey_value():
+    grey, count = torch.linspace(0, 1, 784), 20_000
+    mean = binarise(grey.expand(count, 784), generator()).mean(0)
+    error = (grey * (1 - grey) / count).sqrt()
+    assert ((mean - grey).abs() <= 5 * error).all()
+    assert (mean[0], mean[-1]) == (0, 1), "black stays black and white stays white"
+
+
+def test_binarisation_is_seeded_and_dynamic(train):
+    draws = generator(1)
+    first, second = binarise(train.images[:9], draws), binarise(train.images[:9], draws)
+    assert not torch.equal(first, second), "two draws from one generator are two binarisations"
+    assert torch.equal(first, binarise(train.images[:9], generator(1)))
+
+
+def test_binarise_refuses_bytes():
+    with pytest.raises(ValueError, match="divide bytes by 255"):
+        binarise(torch.full((1, 784), 255.0), generator())
+
+
+# Batches
+
+
+@given(st.integers(1, 60), st.integers(1, 70), st.integers(0, 99))
+def test_each_image_comes_once(count, batch_size, seed):
+    images = torch.arange(count)[:, None].expand(-1, 784)
+    parts = list(batches(images, batch_size, generator(seed)))
+    assert [len(part) for part in parts[:-1]] == [batch_size] * (len(parts) - 1)
+    assert 1 <= len(parts[-1]) <= batch_size
+    assert torch.cat(parts)[:, 0].sort().values.tolist() == list(range(count))
+
+
+def test_the_order_is_seeded_and_new_each_epoch():
+    images, draws = torch.arange(100)[:, None], generator(3)
+    first, second = (torch.cat(list(batches(images, 8, draws))) for _ in range(2))
+    assert not torch.equal(first, second)
+    assert torch.equal(first, torch.cat(list(batches(images, 8, generator(3)))))
+
+
+def test_without_a_generator_the_order_is_that_of_the_file():
+    images = torch.arange(10)[:, None]
+    assert torch.equal(torch.cat(list(batches(images, 3))), images)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_needs_an_image(size):
+    with pytest.raises(ValueError, match=f"batch_size is {size}"):
+        next(batches(torch.zeros(3, 784), size))
+
+
+# Augmentation
+
+
+def test_jitter_stays_within_range_and_moves_something(train):
+    images = train.images[:200]
+    moved = jitter(images, generator())
+    assert moved.shape == images.shape
+    assert moved.min() >= 0
+    assert moved.max() <= 1
+    assert (moved - images).abs().amax(1).min() > 0.1, "some digit has not moved"
+
+
+def test_jitter_is_seeded(train):
+    images, draws = train.images[:20], generator(4)
+    first, second = jitter(images, draws), jitter(images, draws)
+    assert torch.equal(first, jitter(images, generator(4)))
+    assert not torch.equal(first, second)
+
+
+def still(monkeypatch, *draws):
+    """Make jitter's four uniform draws (turn, scale, right, down) these."""
+    monkeypatch.setattr(data.torch, "rand", lambda n, *_, **__: torch.tensor([draws] * n))
+
+
+def test_jitter_without_movement_is_the_identity(train, monkeypatch):
+    still(monkeypatch, 0.5, 0.5, 0.5, 0.5)
+    torch.testing.assert_close(
+        jitter(train.images[:20], generator()), train.images[:20], rtol=0, atol=1e-4
+    )
+
+
+def test_jitter_shifts_by_two_pixels_at_most(train, monkeypatch):
+    still(monkeypatch, 0.5, 0.5, 1.0, 0.5)
+    images = train.images[:20].reshape(-1, 28, 28)
+    moved = jitter(train.images[:20], generator()).reshape(-1, 28, 28)
+    torch.testing.assert_close(moved[:, :, :-2], images[:, :, 2:], rtol=0, atol=1e-3)
+
+
+def test_jitter_keeps_the_digit_in_its_class(train, heldout):
+    """Light enough: the mean digits still name most of the moved ones."""
+    centres = torch.stack([train.images[train.labels == k].mean(0) for k in range(10)])
+    guess = torch.cdist(jitter(heldout.images, generator()), centres).argmin(1)
+    assert (guess == heldout.labels).float().mean() > 0.6

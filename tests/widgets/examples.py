@@ -1,0 +1,85 @@
+"""Small seeded networks and digits, and one of each widget made of them."""
+
+import copy
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from vae_lib import widgets
+
+
+def network(*sizes: int, activation=nn.SiLU, seed: int = 0) -> nn.Sequential:
+    """Linear layers with weights about as large as trained ones."""
+    generator = torch.Generator().manual_seed(seed)
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        linear = nn.Linear(inputs, outputs)
+        with torch.no_grad():
+            linear.weight.normal_(0, 1.5 / inputs**0.5, generator=generator)
+            linear.bias.normal_(0, 0.5, generator=generator)
+        layers += [linear, activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+def as_sent(net: nn.Module) -> nn.Module:
+    """The network with its weights rounded to float16, as they travel, in float64."""
+    return copy.deepcopy(net).requires_grad_(False).half().double()
+
+
+def digits(count: int = 5, seed: int = 0) -> torch.Tensor:
+    """Black-and-white images [count, 784]: a blob each, in different places."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = torch.meshgrid(torch.arange(28), torch.arange(28), indexing="ij")
+    centres = 8 + 12 * torch.rand(count, 2, 1, 1, generator=generator)
+    distance = (rows - centres[:, 0]) ** 2 + (columns - centres[:, 1]) ** 2
+    return (distance < 30).float().reshape(count, 784)
+
+
+def codes(count: int = 60, size: int = 2, scale: float = 1.0) -> torch.Tensor:
+    return scale * torch.randn(count, size, generator=torch.Generator().manual_seed(1))
+
+
+LABELS = torch.arange(60) % 10
+AE, VAE = network(2, 64, 784, seed=1), network(2, 32, 784, seed=2)
+ENCODER = network(784, 64, 4, seed=3)
+
+
+def latent_pad() -> widgets.LatentPad:
+    points = {"AE": codes(scale=6.0), "VAE": codes()}
+    return widgets.LatentPad({"AE": AE, "VAE": VAE}, points, LABELS, prior=["VAE"])
+
+
+def draw_digit() -> widgets.DrawDigit:
+    return widgets.DrawDigit(ENCODER, VAE, digits(), codes=codes(), labels=LABELS)
+
+
+def code_knobs(encoder_outputs: int = 3) -> widgets.CodeKnobs:
+    encoder = network(784, 32, encoder_outputs, seed=4)
+    return widgets.CodeKnobs(encoder, network(3, 32, 784, seed=5), digits(), codes(size=3, scale=4))
+
+
+def toy(points: int = 801):
+    """A curved Gaussian likelihood on a line: nodes, log p(z), log p(x, z), log weights."""
+    nodes = torch.linspace(-6, 6, points, dtype=torch.float64)
+    prior = torch.distributions.Normal(0.0, 1.0).log_prob(nodes)
+    mean = torch.tanh(2 * nodes) + 0.3 * nodes**2
+    likelihood = torch.distributions.Normal(mean, 0.35).log_prob(torch.tensor(1.2).double())
+    weights = torch.full_like(nodes, float(nodes[1] - nodes[0]))
+    weights[[0, -1]] /= 2
+    return nodes, prior, prior + likelihood, weights.log()
+
+
+def evidence_split(**options) -> widgets.EvidenceSplit:
+    nodes, prior, joint, weights = toy()
+    return widgets.EvidenceSplit(nodes, joint, weights, log_prior=prior, **options)
+
+
+def bayes_curve() -> widgets.BayesCurve:
+    nodes = torch.linspace(-6, 6, 401, dtype=torch.float64)
+    curve = 2 * torch.stack([torch.cos(1.25 * nodes), torch.sin(1.25 * nodes)], -1)
+    return widgets.BayesCurve(nodes, curve, x=(1.1, 1.6), places={"The centre": (0, 0)})
+
+
+FIGURES = (latent_pad, draw_digit, code_knobs, evidence_split, bayes_curve)
+ALL = {make.__name__: make for make in FIGURES}
