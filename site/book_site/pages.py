@@ -68,10 +68,18 @@ def defer_scripts(app, pagename, templatename, context, doctree):
     """Let text be painted before scripts are fetched; the search page needs its own in order."""
     if pagename == "search":
         return
-    for script in context.get("script_files", ()):
+
+    def deferred(script):
+        # A copy: Sphinx shares these objects between all pages.
+        attributes = {**script.attributes, "defer": "defer"}
+        return type(script)(script.filename, priority=script.priority, **attributes)
+
+    def may_wait(script) -> bool:
         name = str(script.filename or "")
-        if name and "documentation_options" not in name and "type" not in script.attributes:
-            script.attributes.setdefault("defer", "defer")
+        return name and "documentation_options" not in name and "type" not in script.attributes
+
+    scripts = context.get("script_files", ())
+    context["script_files"] = [deferred(s) if may_wait(s) else s for s in scripts]
 
 
 def missing_page(app):

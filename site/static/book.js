@@ -3,14 +3,16 @@
 
 const SCROLLERS = ".math-scroll, .highlight pre, .pst-scrollable-table-container, .cell_output > .output";
 
-function markScrollers() {
-  for (const box of document.querySelectorAll(SCROLLERS)) {
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
-  }
+function mark(box) {
+  if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+  else box.removeAttribute("tabindex");
 }
 
-addEventListener("load", markScrollers);
-addEventListener("resize", markScrollers);
-addEventListener("toggle", markScrollers, { capture: true }); // a folded cell was opened
-document.fonts.addEventListener("loadingdone", markScrollers); // formulas grow with their fonts
+// A box changes its size with the window, when a folded cell opens, when a widget is drawn in it.
+const observer = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target)));
+const boxes = [...document.querySelectorAll(SCROLLERS)];
+boxes.forEach((box) => observer.observe(box));
+// Fonts and pictures change what is in a box and may leave its own size alone.
+const markAll = () => boxes.forEach(mark);
+document.fonts.addEventListener("loadingdone", markAll);
+addEventListener("load", markAll);

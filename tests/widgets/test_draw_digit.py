@@ -81,6 +81,7 @@ def test_the_keyboard_draws_and_says_so(desk):
     for key in ["ArrowDown"] * 6 + ["ArrowRight"] * 3:
         desk.keyboard.press(key)
     desk.keyboard.press("Space")
+    harness.settle(desk)  # the drawing is announced as well, and must not speak last
     drawn = image(desk)
     desk.keyboard.press("ArrowLeft")  # the pen is up: nothing more is drawn
     harness.settle(desk)
