@@ -273,6 +273,14 @@ def exercises(notebook):
     return [(number, code) for number, code in found if number]
 
 
+def names_made(cell) -> set[str]:
+    """Names that a cell gives to functions and values."""
+    body = tree(cell).body
+    values = {target for node in body if isinstance(node, ast.Assign) for target in node.targets}
+    named = {value.id for value in values if isinstance(value, ast.Name)}
+    return named | {node.name for node in body if isinstance(node, ast.FunctionDef)}
+
+
 def test_exercises_are_numbered_in_order(chapter):
     number = chapter.path.name[:2].lstrip("0")
     numbers = [head for head, _ in exercises(chapter)]
@@ -296,6 +304,9 @@ def test_each_exercise_has_a_stub_and_a_solution_under_one_check(chapter):
         }
         assert asked, f"{name}: the stub calls no check of vae_lib.checks"
         assert asked <= asserted, f"{name}: the solution does not assert {asked}"
+        # Two names, so that running all cells does not overwrite the reader's answer.
+        assert any(each.startswith("my_") for each in names_made(stub)), name
+        assert any(each.startswith("solution_") for each in names_made(solution)), name
 
 
 def test_no_test_above_is_idle():
