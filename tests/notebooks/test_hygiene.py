@@ -208,11 +208,8 @@ def test_every_figure_has_alternative_text(notebook):
 
 
 def test_no_two_figures_say_the_same(notebook):
-    alts = [
-        cell.metadata["mystnb"]["image"]["alt"]
-        for cell in notebook.code
-        if "mystnb" in cell.metadata
-    ]
+    images = [cell.metadata.get("mystnb", {}).get("image", {}) for cell in notebook.code]
+    alts = [image["alt"] for image in images if "alt" in image]
     assert len(set(alts)) == len(alts)
 
 
@@ -295,6 +292,10 @@ def test_each_exercise_has_a_stub_and_a_solution_under_one_check(chapter):
         stub, solution = code[:2]
         assert "hide-input" not in tags(stub), f"{name}: the stub is hidden"
         assert "hide-input" in tags(solution), f"{name}: the solution is not folded away"
+        prompts = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
+        assert prompts.items() <= solution.metadata.get("mystnb", {}).items(), (
+            f"{name}: what is it?"
+        )
         asked = checks_called(chapter, stub)
         asserted = {
             call

@@ -1,5 +1,7 @@
 """The λ plane: the divergence and its gradient against torch, and what moves them."""
 
+import math
+
 import harness
 import pytest
 import torch
@@ -72,3 +74,23 @@ def test_both_handles_move_by_key_and_by_pointer(browser_page):
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         LambdaPlane(**arguments)
+
+
+def test_the_shading_is_the_divergence_in_bands_of_half_a_nat(browser_page):
+    rho, lows = 0.6, (-2.6, 0.9)
+    page = harness.show(browser_page, LambdaPlane(rho=rho, log_std=(0.7, 0.7)))
+    least = -0.5 * math.log(1 - rho**2)
+    for log_std in ([-0.3, -0.1], [-1.5, -0.2], [-0.6, -2.0], [0.3, -1.0]):
+        kl = divergence(torch.tensor([0.0, 0.0, *log_std], dtype=torch.float64), rho).item()
+        bands = 2 * (kl - least)
+        assert abs(bands - round(bands)) > 0.05 or bands < 0.05, "choose a point inside a band"
+        across, up = ((v - lows[0]) / (lows[1] - lows[0]) for v in log_std)
+        alpha = page.evaluate(
+            """([u, v]) => {
+              const canvas = document.querySelector(".vw-plane canvas");
+              const [x, y] = [u, 1 - v].map((w) => Math.round(w * canvas.width));
+              return canvas.getContext("2d").getImageData(x, y, 1, 1).data[3];
+            }""",
+            [across, up],
+        )
+        assert alpha == pytest.approx(191 * math.exp(-math.floor(bands) / 3), abs=2)

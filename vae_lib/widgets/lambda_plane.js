@@ -4,6 +4,11 @@
 const LOG_STDS = [-2.6, 0.9, -2.6, 0.9];
 const LATENT = [-3, 3, -3, 3];
 const RATE = 0.1;
+const CELLS = 140; // of the shading, along each axis; ALONG holds the log s of each
+const ALONG = Array.from(
+  { length: CELLS },
+  (_, k) => LOG_STDS[0] + ((k + 0.5) / CELLS) * (LOG_STDS[1] - LOG_STDS[0]),
+);
 
 // KL(q_λ || p) in nats, for λ = [m₁, m₂, log s₁, log s₂].
 function meanFieldKl([m1, m2, l1, l2], rho) {
@@ -63,25 +68,26 @@ function render({ model, el }) {
   const one = latent.ellipse({ class: "vw-q-area" });
   const two = latent.ellipse({ class: "vw-q-area" });
 
-  // Shade by KL above the least: full at the bottom, half a nat a band.
+  // Shade by KL above the least: full at the bottom, half a nat a band. The KL is a sum of a term
+  // in m, one in log s₁ and one in log s₂, so what each log s costs above its best adds up.
+  const sheet = h("canvas", { width: CELLS, height: CELLS });
   function paintLandscape(context, toPixels, size) {
-    const rho = model.get("rho");
-    const mean = model.get("mean");
-    const least = meanFieldKl([...mean, 0.5 * Math.log(1 - rho * rho), 0.5 * Math.log(1 - rho * rho)], rho);
-    const cells = 70;
-    const [low, high] = LOG_STDS;
-    context.fillStyle = colour(root, "--vw-posterior");
-    for (let i = 0; i < cells; i++) {
-      for (let j = 0; j < cells; j++) {
-        const l1 = low + ((i + 0.5) / cells) * (high - low);
-        const l2 = high - ((j + 0.5) / cells) * (high - low);
-        const band = Math.floor(2 * (meanFieldKl([...mean, l1, l2], rho) - least)) / 2;
-        context.globalAlpha = 0.75 * Math.exp(-band / 1.5);
-        const at = (k) => Math.round((k * size) / cells);
-        context.fillRect(at(i), at(j), at(i + 1) - at(i), at(j + 1) - at(j));
+    const best = 0.5 * Math.log(1 - model.get("rho") ** 2);
+    const excess = ALONG.map((l) => 0.5 * (Math.exp(2 * (l - best)) - 1) - (l - best));
+    context.fillStyle = colour(root, "--vw-posterior"); // read back as #rrggbb
+    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(context.fillStyle.slice(at, at + 2), 16));
+    const shades = sheet.getContext("2d").createImageData(CELLS, CELLS);
+    for (let row = 0, at = 0; row < CELLS; row++) {
+      for (let column = 0; column < CELLS; column++) {
+        const band = Math.floor(2 * (excess[column] + excess[CELLS - 1 - row])) / 2;
+        shades.data[at++] = red;
+        shades.data[at++] = green;
+        shades.data[at++] = blue;
+        shades.data[at++] = 191 * Math.exp(-band / 1.5);
       }
     }
-    context.globalAlpha = 1;
+    sheet.getContext("2d").putImageData(shades, 0, 0);
+    context.drawImage(sheet, 0, 0, size, size); // smoothed
     paintPath(context, toPixels, ([, , l1, l2]) => [l1, l2]);
   }
 
