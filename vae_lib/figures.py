@@ -10,7 +10,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from IPython import get_ipython
 from matplotlib.axes import Axes
+from matplotlib_inline.config import InlineBackend
 from torch import Tensor
 
 STYLE = Path(__file__).with_name("book.mplstyle")
@@ -23,8 +25,13 @@ CLASS_COLOURS = (
 
 
 def use_book_style() -> None:
-    """Set matplotlib to the book's style; chapters call it once."""
+    """Set matplotlib to the book's style; chapters call it once.
+
+    In a notebook, figures get two pixels for each one shown, so that they are sharp on any screen.
+    """
     plt.style.use(STYLE)
+    if (shell := get_ipython()) is not None:
+        InlineBackend.instance(parent=shell).figure_formats = {"retina"}
 
 
 def _axes(ax: Axes | None, **size) -> Axes:

@@ -14,6 +14,7 @@ from sphinx.util import logging
 LOGGER = logging.getLogger(__name__)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+WIDE = 740  # pixels: a figure of several panels, which on a small screen scrolls in its box
 
 
 def first_words(doctree, limit: int = 200) -> str:
@@ -38,18 +39,29 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def add_sizes(app, body: str) -> str:
-    """Give figures their size in the markup, so that the text does not jump when they arrive."""
+    """Give figures their size in the markup, so that the text does not jump when they arrive.
+
+    A figure's notebook says at which size to show it (half its pixels, for sharp screens); any
+    other picture is shown pixel for pixel. As attributes and not as a style, sizes give way on a
+    narrow screen.
+    """
     sources = {name: Path(app.srcdir, source) for source, name in app.builder.images.items()}
 
     def sized(match: re.Match) -> str:
-        source = sources.get(match[2])
+        tag, source = match[0], sources.get(match[1])
         if source is None or source.suffix != ".png":
-            return match[0]
-        with Image.open(source) as image:
-            width, height = image.size
-        return f'<img width="{width}" height="{height}" {match[1]}_images/{match[2]}"'
+            return tag
+        said = re.search(r' style="width: (\d+)px; height: (\d+)px;?"', tag)
+        if said:
+            width, height = said.groups()
+            tag = tag.replace(said[0], "")
+        else:
+            with Image.open(source) as image:
+                width, height = image.size
+        tag = tag.replace("<img ", f'<img width="{width}" height="{height}" ', 1)
+        return f'<div class="wide-figure">{tag}</div>' if int(width) > WIDE else tag
 
-    return re.sub(r'<img ([^>]*src="[^">]*)_images/([^">]+)"', sized, body)
+    return re.sub(r'<img [^>]*src="[^">]*_images/([^">]+)"[^>]*>', sized, body)
 
 
 def mend_markup(app, pagename, templatename, context, doctree):

@@ -1,7 +1,14 @@
-// Keyboard access to what scrolls sideways: a formula, a listing or a table too wide for the screen.
+// Keyboard access to what scrolls sideways: a formula, a listing, a table or a figure too wide for
+// the screen.
 // Only those that do scroll become stops for the Tab key.
 
-const SCROLLERS = ".math-scroll, .highlight pre, .pst-scrollable-table-container, .cell_output > .output";
+const SCROLLERS = [
+  ".math-scroll",
+  ".highlight pre",
+  ".pst-scrollable-table-container",
+  ".cell_output > .output",
+  ".wide-figure",
+].join();
 
 function mark(box) {
   if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;

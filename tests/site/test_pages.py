@@ -106,6 +106,14 @@ def test_every_figure_says_what_is_seen(built_site, page_name):
         assert "dark-light" in image.get("class", []), image["src"]
 
 
+def test_figures_have_two_pixels_for_each_one_shown(built_site, page_name):
+    """They are sharp on any screen, and their size is known before they arrive."""
+    for image in soup_of(built_site, page_name).select("article img"):
+        with Image.open((built_site / page_name).parent / image["src"]) as file:
+            for shown, pixels in zip((image["width"], image["height"]), file.size, strict=True):
+                assert int(shown) == pixels // 2, image["src"]
+
+
 def test_no_page_names_another_host_for_what_it_loads(built_site, page_name):
     soup = soup_of(built_site, page_name)
     loaded = [tag.get("src") or "" for tag in soup.find_all(["script", "img", "iframe", "source"])]
