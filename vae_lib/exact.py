@@ -55,7 +55,7 @@ def _box(low, high, points: int, device) -> Grid:
 
 
 @torch.no_grad()
-def log_joint(model: VAE, x: Tensor, grid: Grid, chunk: int = 20_000) -> Tensor:
+def log_joint(model: VAE, x: Tensor, grid: Grid, chunk: int = 5_000) -> Tensor:
     """log p(x, z) = log p_θ(x|z) + log p(z) at every node: x [B, 784] -> [B, Q], nats.
 
     Runs a copy of the decoder in float64, ``chunk`` nodes at a time. Uses
