@@ -43,9 +43,10 @@ def add_sizes(app, body: str) -> str:
 
     A figure's notebook says at which size to show it (half its pixels, for sharp screens); any
     other picture is shown pixel for pixel. As attributes and not as a style, sizes give way on a
-    narrow screen.
+    narrow screen. All but the first are fetched when the reader comes near.
     """
     sources = {name: Path(app.srcdir, source) for source, name in app.builder.images.items()}
+    first = iter(["<img"])
 
     def sized(match: re.Match) -> str:
         tag, source = match[0], sources.get(match[1])
@@ -58,7 +59,8 @@ def add_sizes(app, body: str) -> str:
         else:
             with Image.open(source) as image:
                 width, height = image.size
-        tag = tag.replace("<img ", f'<img width="{width}" height="{height}" ', 1)
+        start = next(first, '<img loading="lazy"')
+        tag = tag.replace("<img", f'{start} width="{width}" height="{height}"', 1)
         return f'<div class="wide-figure">{tag}</div>' if int(width) > WIDE else tag
 
     return re.sub(r'<img [^>]*src="[^">]*_images/([^">]+)"[^>]*>', sized, body)

@@ -50,6 +50,11 @@ def axe_violations(page) -> list[str]:
     return found
 
 
+# Pictures further down are fetched when the reader comes near.
+ALL_PICTURES = """() => Promise.all([...document.images].map(image => {
+  image.loading = "eager";
+  return image.decode();
+})).then(() => null)"""
 AT_REST = "() => new Promise(done => setTimeout(() => requestAnimationFrame(done), 200))"
 
 
@@ -61,6 +66,7 @@ def test_a_page_is_whole_accessible_and_fits(open_page, page_name, look):
 
     folder = SCREENSHOTS / page_name.replace("/", "-")
     folder.mkdir(parents=True, exist_ok=True)
+    page.evaluate(ALL_PICTURES)
     page.screenshot(path=folder / f"{look}.png", full_page=True)
     page.evaluate(AT_REST)  # a full-page screenshot resizes the page, and the page answers
 
