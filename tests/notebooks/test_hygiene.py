@@ -227,6 +227,10 @@ def test_there_is_one_title(notebook):
     assert notebook.cells[0].source.startswith("# ")
 
 
+def test_every_chapter_numbers_its_equations(chapter):
+    assert len(EQUATION.findall(chapter.text)) >= 3
+
+
 def test_equation_labels_start_with_eq(notebook):
     labels = EQUATION.findall(notebook.text)
     assert [label for label in labels if not re.fullmatch(r"eq-[a-z0-9-]+", label)] == []
