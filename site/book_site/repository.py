@@ -63,7 +63,8 @@ def configure(app, config):
         options["use_repository_button"] = True
     else:
         options["launch_buttons"] = {}
-    config.html_baseurl = config.ogp_site_url = site_address(repository)
+    config.html_baseurl = config.ogp_site_url = address = site_address(repository)
+    config.ogp_use_first_image = bool(address)  # a preview shows the figure a chapter opens with
 
 
 def drop_empty_address(app, pagename, templatename, context, doctree):

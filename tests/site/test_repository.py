@@ -5,7 +5,9 @@ import subprocess
 import pytest
 from book_site.repository import find_repository, site_address
 
-CHAPTER = ("# 1. One\n\nA first paragraph of plain words.", ("print('hello')", {}))
+PICTURE = "from PIL import Image\nImage.new('L', (40, 20))"
+ALT = {"mystnb": {"image": {"alt": "A black board"}}}
+CHAPTER = ("# 1. One\n\nA first paragraph of plain words.", (PICTURE, ALT))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,9 @@ def test_with_a_repository_pages_can_be_launched(mini_book):
     address = "https://owner.github.io/the-book/book/01-one.html"
     assert f'<meta property="og:url" content="{address}" />' in page
     assert f'<link rel="canonical" href="{address}" />' in page
+    picture = '<meta property="og:image" content="https://owner.github.io/the-book/_images/'
+    assert picture in page
+    assert '<meta property="og:image:alt" content="A black board" />' in page
     assert address in (mini_book.html / "sitemap.xml").read_text()
     assert '<base href="/the-book/">' in (mini_book.html / "404.html").read_text()
 
@@ -63,7 +68,7 @@ def test_without_a_repository_nothing_points_to_one(mini_book):
     assert "mybinder.org" not in page
     assert "colab.research" not in page
     assert "github.com" not in page
-    assert "og:url" not in page
+    assert "og:url" not in page and "og:image" not in page
     assert not (mini_book.html / "sitemap.xml").exists()
     assert '<meta property="og:title" content="1. One" />' in page
     assert page.count("A first paragraph of plain words.") >= 3  # text, description, preview
