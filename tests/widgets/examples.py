@@ -81,5 +81,26 @@ def bayes_curve() -> widgets.BayesCurve:
     return widgets.BayesCurve(nodes, curve, x=(1.1, 1.6), places={"The centre": (0, 0)})
 
 
-FIGURES = (latent_pad, draw_digit, code_knobs, evidence_split, bayes_curve)
+def ancestral_sampling() -> widgets.AncestralSampling:
+    return widgets.AncestralSampling(VAE)
+
+
+def two_gaussians() -> widgets.TwoGaussians:
+    return widgets.TwoGaussians(q=(1.0, 0.7), p=(0.0, 1.5))
+
+
+def lambda_plane() -> widgets.LambdaPlane:
+    return widgets.LambdaPlane(rho=0.9)
+
+
+FIGURES = (
+    latent_pad,
+    draw_digit,
+    code_knobs,
+    evidence_split,
+    bayes_curve,
+    ancestral_sampling,
+    two_gaussians,
+    lambda_plane,
+)
 ALL = {make.__name__: make for make in FIGURES}

@@ -1,11 +1,23 @@
 """What holds for each touchable figure: readable, reachable, small enough, and one of many."""
 
+import ast
+from pathlib import Path
+
+import anywidget
 import examples
 import harness
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from vae_lib import widgets
+
 each = pytest.mark.parametrize("name", examples.ALL)
+
+
+def test_every_figure_of_the_library_is_tested_here():
+    shown = {type(make()).__name__ for make in examples.FIGURES}
+    classes = (getattr(widgets, name) for name in widgets.__all__)
+    assert shown == {kind.__name__ for kind in classes if issubclass(kind, anywidget.AnyWidget)}
 
 
 @each
@@ -104,11 +116,6 @@ def test_two_views_of_one_model_stay_together(browser_page, name):
 
 
 def test_widgets_import_nothing_else_of_the_library():
-    import ast
-    from pathlib import Path
-
-    from vae_lib import widgets
-
     for path in Path(widgets.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []

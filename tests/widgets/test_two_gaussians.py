@@ -162,13 +162,6 @@ def test_by_touch(new_page):
     assert harness.trait(page, "q")[0] > 2
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_fits_a_narrow_phone(new_page, theme):
-    page = new_page(viewport={"width": 320, "height": 700})
-    harness.show(page, TwoGaussians(), theme=theme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-
 def test_leaving_takes_its_listeners_along(figure):
     assert figure.evaluate("window.model.listeners()") > 0
     figure.evaluate("window.leave()")

@@ -24,7 +24,7 @@ function bayesOnCurve(nodes, curve, x, std) {
 }
 
 // p(x) on side x side points of a square, row by row from the top, as a share of its largest
-// value. Every fifth node is enough for shading.
+// value. For shading every fifth node is enough, and terms below e^-12 would not show.
 function evidenceMap(nodes, curve, std, box, side) {
   const map = new Float64Array(side * side);
   let top = 0;
@@ -34,7 +34,8 @@ function evidenceMap(nodes, curve, std, box, side) {
       const x = box[0] + ((column + 0.5) / side) * (box[1] - box[0]);
       for (let i = 0; i < nodes.length; i += 5) {
         const distance = (x - curve[2 * i]) ** 2 + (y - curve[2 * i + 1]) ** 2;
-        map[at] += Math.exp(-0.5 * (nodes[i] ** 2 + distance / std ** 2));
+        const power = -0.5 * (nodes[i] ** 2 + distance / std ** 2);
+        if (power > -12) map[at] += Math.exp(power);
       }
       top = Math.max(top, map[at]);
     }
@@ -59,13 +60,8 @@ function render({ model, el }) {
     const ink = colour(surface.root, "--vw-text");
     if (shadeOf === `${model.get("std")} ${ink}`) return;
     shadeOf = `${model.get("std")} ${ink}`;
-    const context = shade.getContext("2d");
-    context.clearRect(0, 0, 64, 64);
-    context.fillStyle = ink;
-    evidenceMap(nodes, curve, model.get("std"), box, 64).forEach((share, i) => {
-      context.globalAlpha = 0.45 * share;
-      context.fillRect(i % 64, Math.floor(i / 64), 1, 1);
-    });
+    const shares = evidenceMap(nodes, curve, model.get("std"), box, 64);
+    paintOpacities(shade, ink, shares.map((share) => 0.45 * share));
   }
 
   // The curve, faint where the prior is low, and on it the posterior: thick where it is high.

@@ -36,12 +36,7 @@ function chart({ label, range, height = 230, curves, axis, undo }) {
     const base = height - foot;
     const toY = (y) => base - (y / (top || 1)) * (base - headroom);
     for (const [name, ys] of Object.entries(values)) {
-      const points = []; // one each two pixels will do
-      const stride = Math.max(1, Math.floor((2 * ys.length) / width));
-      for (let i = 0; i < ys.length; i += stride) {
-        points.push(`${tenth(toX(nodes[i]))} ${tenth(toY(ys[i]))}`);
-      }
-      lines[name].setAttribute("d", `M${points.join("L")}`);
+      lines[name].setAttribute("d", curvePath(nodes, ys, toX, toY, width));
     }
     places.forEach((place) => place());
   }
@@ -80,6 +75,15 @@ function chart({ label, range, height = 230, curves, axis, undo }) {
   return { root, draw, grip, relabel };
 }
 
+// The SVG path of a curve, drawn with a point each two pixels.
+function curvePath(nodes, ys, toX, toY, width) {
+  const points = [];
+  const stride = Math.max(1, Math.floor((2 * ys.length) / width));
+  for (let i = 0; i < ys.length; i += stride) {
+    points.push(`${tenth(toX(nodes[i]))} ${tenth(toY(ys[i]))}`);
+  }
+  return `M${points.join("L")}`;
+}
 const tenth = (v) => Math.round(10 * v) / 10; // of a pixel
 
 // A round step that puts at most `most` (and at most ten) ticks on a span.

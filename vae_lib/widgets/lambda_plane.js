@@ -74,19 +74,14 @@ function render({ model, el }) {
   function paintLandscape(context, toPixels, size) {
     const best = 0.5 * Math.log(1 - model.get("rho") ** 2);
     const excess = ALONG.map((l) => 0.5 * (Math.exp(2 * (l - best)) - 1) - (l - best));
-    context.fillStyle = colour(root, "--vw-posterior"); // read back as #rrggbb
-    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(context.fillStyle.slice(at, at + 2), 16));
-    const shades = sheet.getContext("2d").createImageData(CELLS, CELLS);
+    const opacities = new Float64Array(CELLS * CELLS);
     for (let row = 0, at = 0; row < CELLS; row++) {
-      for (let column = 0; column < CELLS; column++) {
+      for (let column = 0; column < CELLS; column++, at++) {
         const band = Math.floor(2 * (excess[column] + excess[CELLS - 1 - row])) / 2;
-        shades.data[at++] = red;
-        shades.data[at++] = green;
-        shades.data[at++] = blue;
-        shades.data[at++] = 191 * Math.exp(-band / 1.5);
+        opacities[at] = 0.75 * Math.exp(-band / 1.5);
       }
     }
-    sheet.getContext("2d").putImageData(shades, 0, 0);
+    paintOpacities(sheet, colour(root, "--vw-posterior"), opacities);
     context.drawImage(sheet, 0, 0, size, size); // smoothed
     paintPath(context, toPixels, ([, , l1, l2]) => [l1, l2]);
   }

@@ -165,3 +165,18 @@ function dot(context, x, y, radius) {
   context.arc(x, y, radius, 0, 2 * Math.PI);
   context.fill();
 }
+
+// Fill a small canvas with one colour at the given opacities (0 to 1), row by row from the top.
+function paintOpacities(canvas, style, opacities) {
+  const context = canvas.getContext("2d");
+  context.fillStyle = style; // read back as #rrggbb
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(context.fillStyle.slice(at, at + 2), 16));
+  const image = context.createImageData(canvas.width, canvas.height);
+  for (let i = 0, at = 0; i < opacities.length; i++) {
+    image.data[at++] = red;
+    image.data[at++] = green;
+    image.data[at++] = blue;
+    image.data[at++] = 255 * opacities[i];
+  }
+  context.putImageData(image, 0, 0);
+}

@@ -21,7 +21,7 @@ function integrand(z, a, b) {
 }
 
 // Its area above zero and its area below, by the trapezium rule where a has its mass.
-function signedAreas(a, b, steps = 4000) {
+function signedAreas(a, b, steps = 2000) {
   const width = (20 * a[1]) / steps;
   const areas = { positive: 0, negative: 0 };
   for (let i = 0; i <= steps; i++) {
@@ -56,11 +56,10 @@ function twoPanels({ onMean, onStd, undo }) {
   const root = h("div", { class: "vw-chart" }, picture);
   let last = null;
 
-  const width = () => Math.max(root.clientWidth, 1);
-  const toX = (z) => ((z - SPAN[0]) / (SPAN[1] - SPAN[0])) * width();
-  const toZ = (x) => SPAN[0] + (x / width()) * (SPAN[1] - SPAN[0]);
-  const pathOf = (ys) =>
-    ys.reduce((path, y, i) => `${path}${i ? "L" : "M"}${toX(NODES[i]).toFixed(1)} ${y.toFixed(1)}`, "");
+  let width = 1; // read once a resize: reading it makes the browser lay the page out
+  const toX = (z) => ((z - SPAN[0]) / (SPAN[1] - SPAN[0])) * width;
+  const toZ = (x) => SPAN[0] + (x / width) * (SPAN[1] - SPAN[0]);
+  const pathOf = (values, toY) => curvePath(NODES, values, toX, toY, width);
 
   // A handle that the pointer drags sideways; the sliders are for the keyboard.
   function handle(name, kind, onDrag) {
@@ -91,29 +90,29 @@ function twoPanels({ onMean, onStd, undo }) {
   }
 
   function drawTicks(zero, scale) {
-    const parts = [svg("path", { d: `M0 ${UPPER.base}H${width()}M0 ${zero}H${width()}` })];
-    const step = width() < 420 ? 4 : 2;
+    const parts = [svg("path", { d: `M0 ${UPPER.base}H${width}M0 ${zero}H${width}` })];
+    const step = width < 420 ? 4 : 2;
     for (let z = SPAN[0] + step; z < SPAN[1]; z += step) {
       const x = toX(z);
       parts.push(svg("text", { x, y: UPPER.base + 16, "text-anchor": "middle" }, fixed(z, 0)));
       parts.push(svg("path", { d: `M${x} ${UPPER.base}v4M${x} ${zero}v4` }));
     }
     parts.push(svg("text", { x: 2, y: UPPER.top - 4 }, "density"));
-    parts.push(svg("text", { x: width() - 4, y: UPPER.base + 16, "text-anchor": "end" }, "z"));
+    parts.push(svg("text", { x: width - 4, y: UPPER.base + 16, "text-anchor": "end" }, "z"));
     parts.push(svg("text", { x: 2, y: LOWER.top - 6 }, scale));
     ticks.replaceChildren(...parts);
   }
 
   function draw(state) {
     last = state;
-    picture.setAttribute("width", width());
+    if (width === 1) return; // not laid out yet: refit will draw
     const density = (name) => NODES.map((z) => Math.exp(logNormal(z, ...state[name])));
     const peak = (name) => Math.exp(logNormal(0, 0, state[name][1]));
     const top = Math.max(peak("q"), peak("p"));
     const toY = (y) => UPPER.base - (y / top) * (UPPER.base - UPPER.top - 16);
     for (const name of ["q", "p"]) {
       const [mean, std] = state[name];
-      lines[name].setAttribute("d", pathOf(Array.from(density(name), toY)));
+      lines[name].setAttribute("d", pathOf(density(name), toY));
       place[name].mean(mean, toY(peak(name)));
       place[name].std(mean + flank[name] * std, toY(peak(name) * Math.exp(-0.5)));
     }
@@ -127,16 +126,20 @@ function twoPanels({ onMean, onStd, undo }) {
     const toY = (v) => LOWER.top + ((high - v) / (high - low)) * (LOWER.base - LOWER.top);
     const zero = toY(0);
     const ends = `L${toX(SPAN[1])} ${zero}L${toX(SPAN[0])} ${zero}Z`;
-    const clipped = (keep) => pathOf(Array.from(values, (v) => toY(keep(v, 0)))) + ends;
+    const clipped = (keep) => pathOf(values, (v) => toY(keep(v, 0))) + ends;
     areas.positive.setAttribute("d", clipped(Math.max));
     areas.negative.setAttribute("d", clipped(Math.min));
     areas.positive.setAttribute("style", `fill: var(--vw-${a === "q" ? "q" : "posterior"}); fill-opacity: 0.45`);
-    lines.outline.setAttribute("d", pathOf(Array.from(values, toY)));
+    lines.outline.setAttribute("d", pathOf(values, toY));
     const range = `, from ${fixed(low)} to ${fixed(high)} nats per unit of z`;
-    drawTicks(zero, `${a} log(${a}/${b})${width() < 420 ? "" : range}`);
+    drawTicks(zero, `${a} log(${a}/${b})${width < 420 ? "" : range}`);
   }
 
-  const refit = frame(() => last && draw(last));
+  const refit = frame(() => {
+    width = Math.max(root.clientWidth, 1);
+    picture.setAttribute("width", width);
+    if (last) draw(last);
+  });
   const observer = new ResizeObserver(refit);
   observer.observe(root);
   undo.add(() => (observer.disconnect(), refit.cancel()));
