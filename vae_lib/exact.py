@@ -63,12 +63,15 @@ def log_joint(model: VAE, x: Tensor, grid: Grid, chunk: int = 5_000) -> Tensor:
     """
     decoder = copy.deepcopy(model.decoder).to(grid.nodes)
     x = check_images(x, "x").to(grid.nodes)
-    parts = []
-    for nodes in grid.nodes.split(chunk):
+    # Filled in place: small results kept between large pieces fragment the memory (2.5 GB seen).
+    joint = x.new_empty(*x.shape[:-1], len(grid.nodes))
+    for start in range(0, len(grid.nodes), chunk):
+        piece = slice(start, start + chunk)
+        nodes = grid.nodes[piece]
         logits = decoder(nodes)  # [q, 784]
         log_px_z = x @ logits.T - torch.nn.functional.softplus(logits).sum(-1)
-        parts.append(log_px_z + standard_normal_log_prob(nodes))
-    return torch.cat(parts, dim=-1)
+        joint[..., piece] = log_px_z + standard_normal_log_prob(nodes)
+    return joint
 
 
 def log_evidence(log_joint: Tensor, grid: Grid) -> Tensor:
