@@ -8,7 +8,6 @@ and when every widget is drawn ("interactive"; without widgets: when all scripts
 """
 
 import argparse
-import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -16,8 +15,9 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "site"))
+sys.path[:0] = [str(ROOT / "site"), str(ROOT / "tests")]
 from book_server import serve  # noqa: E402
+from conftest import CHROMIUM_ARGS, _chromium_path  # noqa: E402
 
 MEASURE = """async () => {
   const largest = await new Promise(resolve => {
@@ -58,10 +58,8 @@ def main():
     parser.add_argument("--visits", type=int, default=5)
     parser.add_argument("--site", type=Path, default=ROOT / "_build" / "html")
     options = parser.parse_args()
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with serve(options.site) as url, sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = playwright.chromium.launch(executable_path=_chromium_path(), args=CHROMIUM_ARGS)
         for name in options.pages:
             visits = [measure(browser, f"{url}/{name}.html") for _ in range(options.visits)]
             print(f"{name} (median of {options.visits} visits)")

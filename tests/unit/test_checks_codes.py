@@ -1,7 +1,7 @@
 """Chapter 2's checks accept the solution and name the classic slips."""
 
-import pytest
 import torch
+from exercise_tests import make_tests
 
 from vae_lib.checks import codes
 
@@ -43,17 +43,6 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_accepts_the_solution(name):
-    assert getattr(codes, name)(RIGHT[name]) is True
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_stub_is_not_attempted(name):
-    assert getattr(codes, name)(lambda *_: None) is None
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
-def test_names_the_slip(name, answer, hint, capsys):
-    assert getattr(codes, name)(answer) is False
-    assert hint in capsys.readouterr().out
+test_accepts_the_solution, test_a_stub_is_not_attempted, test_names_the_slip = make_tests(
+    codes, RIGHT, WRONG
+)

@@ -2,8 +2,8 @@
 
 import math
 
-import pytest
 import torch
+from exercise_tests import make_tests
 
 from vae_lib.checks import generators
 
@@ -50,17 +50,6 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_accepts_the_solution(name):
-    assert getattr(generators, name)(RIGHT[name]) is True
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_stub_is_not_attempted(name):
-    assert getattr(generators, name)(lambda *_: None) is None
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
-def test_names_the_slip(name, answer, hint, capsys):
-    assert getattr(generators, name)(answer) is False
-    assert hint in capsys.readouterr().out
+test_accepts_the_solution, test_a_stub_is_not_attempted, test_names_the_slip = make_tests(
+    generators, RIGHT, WRONG
+)

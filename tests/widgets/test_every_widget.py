@@ -53,9 +53,11 @@ def test_jupyterlab_dark_theme_counts_too(browser_page, name):
 
 
 @each
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 375])
-def test_it_fits_a_telephone(new_page, name, width):
-    page = harness.show(new_page(viewport={"width": width, "height": 700}), examples.ALL[name]())
+def test_it_fits_a_telephone(new_page, name, width, theme):
+    page = new_page(viewport={"width": width, "height": 700})
+    harness.show(page, examples.ALL[name](), theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     outside = page.evaluate(
         """() => [...document.querySelectorAll(".vw :is(button, input, canvas, dd, output)")]

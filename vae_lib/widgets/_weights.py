@@ -90,6 +90,21 @@ def pack_encoder(
     return spec, weights
 
 
+def pack_networks(
+    encoder: nn.Module, decoder: nn.Module, parameters: tuple[int, ...], latent: int | None = None
+) -> dict:
+    """The four traits of an encoder and its decoder; ``parameters``: how many outputs a latent."""
+    spec, weights = pack_decoder(decoder, "decoder", latent)
+    allowed = tuple(each * inputs(spec) for each in parameters)
+    encoder_spec, encoder_weights = pack_encoder(encoder, "encoder", allowed)
+    return {
+        "encoder": encoder_spec,
+        "encoder_weights": encoder_weights,
+        "decoder": spec,
+        "decoder_weights": weights,
+    }
+
+
 def pack_images(images: Tensor, name: str = "images") -> bytes:
     """Grey values [N, 784] in [0, 1] as bytes 0 to 255: exact for MNIST and for binary digits."""
     images = torch.as_tensor(images).detach().cpu()

@@ -5,7 +5,7 @@ import traitlets
 from torch import Tensor, nn
 
 from vae_lib.widgets import _assets
-from vae_lib.widgets._weights import inputs, pack_decoder, pack_encoder, pack_images
+from vae_lib.widgets._weights import inputs, pack_images, pack_networks
 
 MOST_UNITS = 16  # more sliders than this is no figure any more
 
@@ -57,17 +57,11 @@ class CodeKnobs(anywidget.AnyWidget):
 
 
 def _networks(encoder: nn.Module, decoder: nn.Module) -> dict:
-    spec, weights = pack_decoder(decoder, "decoder")
-    units = inputs(spec)
+    traits = pack_networks(encoder, decoder, (1, 2))
+    units = inputs(traits["decoder"])
     if units > MOST_UNITS:
         raise ValueError(f"the code has {units} units: this figure has room for {MOST_UNITS}")
-    encoder_spec, encoder_weights = pack_encoder(encoder, "encoder", (units, 2 * units))
-    return {
-        "encoder": encoder_spec,
-        "encoder_weights": encoder_weights,
-        "decoder": spec,
-        "decoder_weights": weights,
-    }
+    return traits
 
 
 def _limits(codes: Tensor) -> list[list[float]]:

@@ -11,10 +11,9 @@ from vae_lib.widgets._weights import (
     checked_extent,
     extent_of,
     pack_codes,
-    pack_decoder,
-    pack_encoder,
     pack_images,
     pack_labels,
+    pack_networks,
 )
 
 
@@ -71,14 +70,14 @@ class DrawDigit(anywidget.AnyWidget):
         seed: int = 0,
     ):
         images = pack_images(samples, "samples")
-        traits = _networks(encoder, decoder) | _points(codes, extent)
+        traits = pack_networks(encoder, decoder, (2,), latent=2) | _points(codes, extent)
         if labels is not None:
             traits["labels"] = pack_labels(labels, 0 if codes is None else len(codes))
         super().__init__(**traits, samples=images, image=images[:784], binarise=binarise, seed=seed)
 
     def update(self, encoder: nn.Module, decoder: nn.Module, codes: Tensor | None = None) -> None:
         """Show the networks as they are now, e.g. after an epoch; ``codes`` keep their labels."""
-        traits = _networks(encoder, decoder)
+        traits = pack_networks(encoder, decoder, (2,), latent=2)
         if codes is not None:
             if self.labels and len(codes) != len(self.labels):
                 raise ValueError(f"{len(codes)} codes for {len(self.labels)} labels")
@@ -86,17 +85,6 @@ class DrawDigit(anywidget.AnyWidget):
         with self.hold_sync():  # one message, so that no view sees half of it
             for name, value in traits.items():
                 setattr(self, name, value)
-
-
-def _networks(encoder: nn.Module, decoder: nn.Module) -> dict:
-    spec, weights = pack_decoder(decoder, "decoder", latent=2)
-    encoder_spec, encoder_weights = pack_encoder(encoder, "encoder", (4,))
-    return {
-        "encoder": encoder_spec,
-        "encoder_weights": encoder_weights,
-        "decoder": spec,
-        "decoder_weights": weights,
-    }
 
 
 def _points(codes: Tensor | None, extent: Sequence[float] | None) -> dict:
