@@ -1,17 +1,45 @@
-"""The three tests that each module of checks must pass; see ``test_checks_*.py``."""
+"""The tests that each module of checks must pass; see ``test_checks_*.py``."""
+
+import functools
 
 import pytest
+import torch
 
 
-def make_tests(checks, right: dict, wrong: list):
-    """Tests of a module of checks: it takes the solutions, knows a stub, and names the slips.
+def spoiling(answer):
+    """The same answer, which then overwrites every tensor and weight that it was given."""
+    if not callable(answer) or isinstance(answer, torch.nn.Module):
+        return answer
 
-    ``right`` maps a check's name to its solution; ``wrong`` lists (name, answer, part of hint).
+    @functools.wraps(answer)
+    def spoilt(*args):
+        result = answer(*args)
+        result = result.clone() if isinstance(result, torch.Tensor) else result
+        for given in args:
+            tensors = given.parameters() if isinstance(given, torch.nn.Module) else [given]
+            for tensor in tensors:
+                if isinstance(tensor, torch.Tensor):
+                    tensor.data.fill_(7)
+        return result
+
+    return spoilt
+
+
+def make_tests(checks, right: dict, wrong: list, also_right: list | None = None):
+    """Tests of a module of checks: it takes right answers, knows a stub, and names the slips.
+
+    ``right`` maps a check's name to its solution, ``also_right`` lists (name, answer) by other
+    roads, ``wrong`` lists (name, answer, part of hint).
     """
+    answers = [*right.items(), *(also_right or [])]
 
-    @pytest.mark.parametrize("name", right)
-    def test_accepts_the_solution(name):
-        assert getattr(checks, name)(right[name]) is True
+    @pytest.mark.parametrize(("name", "answer"), answers)
+    def test_accepts_right_answers(name, answer):
+        assert getattr(checks, name)(answer) is True
+
+    @pytest.mark.parametrize(("name", "answer"), answers)
+    def test_accepts_one_that_overwrites_its_arguments(name, answer):
+        assert getattr(checks, name)(spoiling(answer)) is True
 
     @pytest.mark.parametrize("name", right)
     def test_a_stub_is_not_attempted(name):
@@ -22,4 +50,12 @@ def make_tests(checks, right: dict, wrong: list):
         assert getattr(checks, name)(answer) is False
         assert hint in capsys.readouterr().out
 
-    return test_accepts_the_solution, test_a_stub_is_not_attempted, test_names_the_slip
+    return {
+        test.__name__: test
+        for test in (
+            test_accepts_right_answers,
+            test_accepts_one_that_overwrites_its_arguments,
+            test_a_stub_is_not_attempted,
+            test_names_the_slip,
+        )
+    }

@@ -14,6 +14,7 @@ the reader it never raises: it prints a verdict and returns it, so that a soluti
     mean_over_batch(lambda v: v.sum())   # Not yet: the mean of 1 and 3 … that is the sum
 """
 
+import copy
 import functools
 from collections.abc import Callable
 
@@ -52,18 +53,34 @@ class _Stub(Exception):
 
 
 def _watch(answer):
-    """Wrap a function so that a None result counts as a stub; pass other answers through."""
+    """Wrap a function so that a None result counts as a stub; pass other answers through.
+
+    It is handed copies, so that an answer may overwrite what it was given and a check may go on
+    to compute what it wants from the same arguments.
+    """
     if not callable(answer) or isinstance(answer, torch.nn.Module):
         return answer
 
     @functools.wraps(answer)
     def watched(*args, **kwargs):
-        result = answer(*args, **kwargs)
+        kwargs = {name: _copy(value) for name, value in kwargs.items()}
+        result = answer(*map(_copy, args), **kwargs)
         if result is None:
             raise _Stub
         return result
 
     return watched
+
+
+def _copy(value):
+    """A tensor's or model's copy; a generator, a number or a function is passed on as it is."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, torch.nn.Module):
+        return copy.deepcopy(value)
+    if type(value) in (list, tuple):
+        return type(value)(map(_copy, value))
+    return value
 
 
 def _say(words: str, verdict: bool | None) -> bool | None:
