@@ -1,4 +1,4 @@
-"""What a notebook's test must not hide, wherever it is run from (``pytest book/08-the-elbo.ipynb``).
+"""What the test of a notebook must not hide, in ``pytest book/08-the-elbo.ipynb`` too.
 
 nbval interrupts a cell that runs out of time and expects the cells after it to fail. A training
 that takes the interrupt for the reader's passes, whatever comes after counts as an expected failure
