@@ -99,8 +99,9 @@ def defer_scripts(app, pagename, templatename, context, doctree):
 def missing_page(app):
     """The page that a host shows for an address that does not exist; see templates/404.html."""
     if app.builder.format == "html":
-        root = urlsplit(app.config.html_baseurl or "").path or "/"
-        yield "404", {"title": "Page not found", "body": "", "site_root": root}, "404.html"
+        address = app.config.html_baseurl or ""
+        root = {"site_root": urlsplit(address).path or "/", "site_is_known": bool(address)}
+        yield "404", {"title": "Page not found", "body": "", **root}, "404.html"
 
 
 def check_widgets(app, doctree, docname):
