@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
@@ -131,7 +132,7 @@ def test_the_kernel_is_python3_and_the_metadata_is_bare(notebook, tidier):
 
 
 def test_no_path_of_a_machine_is_stored(notebook):
-    text = notebook.path.read_text()
+    text = notebook.path.read_text("utf8")
     assert str(ROOT) not in text
     assert not re.search(r"/(home|Users|root|tmp)/", text)
 
@@ -238,12 +239,46 @@ def test_equation_labels_start_with_eq(notebook):
 
 def test_equation_labels_are_unique_across_the_book_and_cited_ones_exist():
     pages = [Notebook(path).text for path in notebooks()] + [
-        p.read_text() for p in BOOK.glob("*.md")
+        p.read_text("utf8") for p in BOOK.glob("*.md")
     ]
     labels = Counter(label for page in pages for label in EQUATION.findall(page))
     assert [label for label, count in labels.items() if count > 1] == []
     cited = {name for page in pages for name in re.findall(r"\{eq\}`([^`]+)`", page)}
     assert cited - set(labels) == set()
+
+
+# Tables
+
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+def torn_rows(text: str) -> list[str]:
+    """Rows of Markdown's tables in which a bar belongs to a formula.
+
+    A bar ends a cell even within a formula, and ``\\|``, TeX's double bar, is read as a single one.
+    """
+    lines = text.splitlines()
+    tables = [token.map for token in MARKDOWN.parse(text) if token.type == "table_open"]
+    rows = [line for start, end in tables for line in lines[start:end]]
+    cells = {row: re.split(r"(?<!\\)\|", row) for row in rows}
+    return [row for row in rows if "\\|" in row or any(c.count("$") % 2 for c in cells[row])]
+
+
+@pytest.mark.parametrize("path", [*notebooks(), *BOOK.glob("*.md")], ids=lambda path: path.name)
+def test_no_bar_of_a_formula_stands_in_a_table(path):
+    notebook = path.suffix == ".ipynb"
+    parts = (
+        [cell.source for cell in Notebook(path).markdown] if notebook else [path.read_text("utf8")]
+    )
+    text = "\n\n".join(parts)
+    assert torn_rows(text) == [], r"write \Vert, \mid or \lvert … \rvert"
+
+
+def test_a_torn_row_would_be_seen():
+    table = "Bars: $a \\| b$ | $c$\n\n| a | b |\n| --- | --- |\n| $p(x \\mid z)$ | $q \\Vert p$ |\n"
+    assert torn_rows(table) == []
+    bad = ["| $q \\| p$ | double |", "| $p(x | z)$ | single |"]
+    assert torn_rows(table + "\n".join(bad)) == bad
 
 
 # Exercises
