@@ -6,16 +6,17 @@
 * ``equations``   numbers equations per chapter, "(8.3)"
 * ``mathematics`` renders formulas at build time with KaTeX: pages need no math script
 * ``repository``  finds the book's address for launch buttons, metadata and the sitemap
+* ``stills``      a picture and words in each touchable figure's place until its script has drawn
 * ``pages``       the 404 page, the widgets' check, small repairs to the theme's pages
 """
 
-from . import equations, execution, mathematics, pages, repository
+from . import equations, execution, mathematics, pages, repository, stills
 
 __version__ = "1"
 
 
 def setup(app):
     """Register every part with Sphinx."""
-    for part in (execution, equations, mathematics, repository, pages):
+    for part in (execution, equations, mathematics, repository, stills, pages):
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
