@@ -11,8 +11,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 NOTE = (
-    "<noscript><p class='book-notice'>This figure can be moved where JavaScript runs. "
-    "The picture shows it as it begins.</p></noscript>"
+    "<noscript><p class='book-notice'>A still picture stands here, since JavaScript is off."
+    "</p></noscript>"
 )
 
 
