@@ -130,7 +130,7 @@ class Watch:
 
     def _route(self, route):
         address = urlsplit(route.request.url)
-        if address.scheme in ("data", "blob") or address.hostname in ("127.0.0.1", "localhost"):
+        if address.scheme in ("data", "blob", "file") or address.hostname in ("127.0.0.1", "localhost"):
             route.continue_()
         else:
             self.outside.append(route.request.url)
