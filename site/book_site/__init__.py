@@ -3,19 +3,20 @@
 ``_config.yml`` loads it, so ``jupyter-book build .`` alone does all that follows:
 
 * ``execution``   keys the cache of executed notebooks, so that no stale output is ever shown
-* ``equations``   numbers equations per chapter, "(8.3)"
+* ``references``  numbers equations, links to them, and finds what other links name
+* ``notes``       draws notes and promises as boxes, and counts the promises
 * ``mathematics`` renders formulas at build time with KaTeX: pages need no math script
 * ``repository``  finds the book's address for launch buttons, metadata and the sitemap
 * ``pages``       the 404 page, the widgets' check, small repairs to the theme's pages
 """
 
-from . import equations, execution, mathematics, pages, repository
+from . import execution, mathematics, notes, pages, references, repository
 
 __version__ = "1"
 
 
 def setup(app):
     """Register every part with Sphinx."""
-    for part in (execution, equations, mathematics, repository, pages):
+    for part in (execution, references, notes, mathematics, repository, pages):
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

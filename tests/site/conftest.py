@@ -29,9 +29,8 @@ class MiniBook:
         katex = ROOT / "_build" / ".katex"  # spares a download for each mini-book
         if katex.exists():
             shutil.copytree(katex, root / "_build" / ".katex")
-        self.write("book/references.bib", "")
         self.write("vae_lib/__init__.py", "")
-        self.notebook("intro", "# Mini\n\nThe landing page.\n\n(rerun)=\nHow to rerun.")
+        self.notebook("intro", "# Mini\n\nThe landing page.\n\n## How to read, launch and rerun")
 
     def write(self, name: str, text: str):
         """Write a file of the tree."""
