@@ -11,7 +11,8 @@ $$
 c = d \tag{7.1}
 $$
 
-Chapter 8 has (8.2), **as (8.1)**. Not in code, `f (8.1)`, nor in $f (8.1)$, nor in [a link (8.1)](08-eight.ipynb).
+Chapter 8 has (8.2), **as (8.1)**.
+Not in code, `f (8.1)`, nor in $f (8.1)$, nor in [a link (8.1)](08-eight.ipynb).
 """
 EIGHT = r"""# 8. Eight
 
@@ -42,7 +43,8 @@ REFERENCES = """# Bibliography
 
 The works.
 
-<a id="burda2016importance"></a>Yuri Burda. *Importance weighted autoencoders*. Cited in chapter [8](08-eight.ipynb).
+<a id="burda2016importance"></a>Yuri Burda.
+*Importance weighted autoencoders*. Cited in chapter [8](08-eight.ipynb).
 
 <a id="kingma2014auto"></a>Diederik P. Kingma and Max Welling. Auto-encoding variational Bayes.
 """
