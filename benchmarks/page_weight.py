@@ -17,6 +17,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "site"), str(ROOT / "tests")]
 from book_server import serve  # noqa: E402
+
 from conftest import CHROMIUM_ARGS, _chromium_path  # noqa: E402
 
 MEASURE = """async () => {

@@ -19,8 +19,8 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "widgets")]
 
 import examples  # noqa: E402
 import harness  # noqa: E402
-from conftest import CHROMIUM_ARGS, _chromium_path  # noqa: E402
 
+from conftest import CHROMIUM_ARGS, _chromium_path  # noqa: E402
 from vae_lib import widgets  # noqa: E402
 
 FRAMES = 200

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 COMPRESSED = {".html", ".css", ".js", ".json", ".svg", ".xml", ".txt", ".ipynb"}
 
@@ -21,6 +22,7 @@ def _gzipped(path: Path, modified: int) -> bytes:
 
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    extra: ClassVar[dict[str, str]] = {}
 
     def do_GET(self):
         path = Path(self.translate_path(self.path))
@@ -38,6 +40,8 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         if zipped:
             self.send_header("Content-Encoding", "gzip")
+        for name, value in self.extra.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -46,9 +50,13 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serve(folder: Path, port: int = 0):
-    """Serve a folder locally (port 0: a free one); gives the address without a final slash."""
-    handler = partial(_Handler, directory=str(folder))
+def serve(folder: Path, port: int = 0, headers: dict[str, str] | None = None):
+    """Serve a folder locally (port 0: a free one); gives the address without a final slash.
+
+    ``headers`` go with every file, as a host may send a content policy with all it has.
+    """
+    kind = type("Handler", (_Handler,), {"extra": headers or {}})
+    handler = partial(kind, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -15,17 +15,16 @@ console or an uncaught exception fails the test when it ends. A test that means 
 browser. Without a browser these tests are skipped, except where ``CI`` is set: there they fail.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars would fill the notebooks' stderr
@@ -61,22 +60,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
 
 
-@contextmanager
-def _locked(path: Path):
-    """Hold a lock file, so that parallel test processes do not build into one folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture(scope="session")
 def built_site() -> Path:
     """The folder of the rendered book. The build is incremental: seconds when nothing changed."""
     if given := os.environ.get("BOOK_HTML"):
         return Path(given).resolve()
     command = ["-c", BOOK, "build", ".", "-n", "-W", "--keep-going", "-q"]
-    with _locked(ROOT / "_build" / ".lock"):
+    (ROOT / "_build").mkdir(exist_ok=True)
+    with FileLock(ROOT / "_build" / ".lock"):  # parallel test processes share the folder
         run = subprocess.run(
             [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
         )

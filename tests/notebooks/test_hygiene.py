@@ -131,7 +131,7 @@ def test_the_kernel_is_python3_and_the_metadata_is_bare(notebook, tidier):
 
 
 def test_no_path_of_a_machine_is_stored(notebook):
-    text = notebook.path.read_text()
+    text = notebook.path.read_text("utf8")
     assert str(ROOT) not in text
     assert not re.search(r"/(home|Users|root|tmp)/", text)
 
@@ -238,7 +238,7 @@ def test_equation_labels_start_with_eq(notebook):
 
 def test_equation_labels_are_unique_across_the_book_and_cited_ones_exist():
     pages = [Notebook(path).text for path in notebooks()] + [
-        p.read_text() for p in BOOK.glob("*.md")
+        p.read_text("utf8") for p in BOOK.glob("*.md")
     ]
     labels = Counter(label for page in pages for label in EQUATION.findall(page))
     assert [label for label, count in labels.items() if count > 1] == []

@@ -57,8 +57,8 @@ def test_with_a_repository_pages_can_be_launched(mini_book):
     picture = '<meta property="og:image" content="https://owner.github.io/the-book/_images/'
     assert picture in page
     assert '<meta property="og:image:alt" content="A black board" />' in page
-    assert address in (mini_book.html / "sitemap.xml").read_text()
-    assert '<base href="/the-book/">' in (mini_book.html / "404.html").read_text()
+    assert address in (mini_book.html / "sitemap.xml").read_text("utf8")
+    assert '<base href="/the-book/">' in (mini_book.html / "404.html").read_text("utf8")
 
 
 def test_without_a_repository_nothing_points_to_one(mini_book):

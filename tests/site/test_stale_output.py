@@ -23,7 +23,7 @@ print(answer())
 
 def runs(book) -> int:
     """How often the chapter has been executed: it leaves a mark each time."""
-    return len((book.root / "runs.txt").read_text())
+    return len((book.root / "runs.txt").read_text("utf8"))
 
 
 def fill(book):
@@ -60,7 +60,7 @@ def test_a_change_in_the_library_a_widget_or_the_pins_executes_the_chapter_again
     assert "first module" not in mini_book.page("01-one")
     assert runs(mini_book) == 3
 
-    pins = (mini_book.root / "requirements.txt").read_text()
+    pins = (mini_book.root / "requirements.txt").read_text("utf8")
     mini_book.write("requirements.txt", pins + "# another pin\n")
     mini_book.build()
     assert runs(mini_book) == 4
@@ -70,9 +70,9 @@ def test_a_change_of_style_alone_executes_nothing(mini_book):
     fill(mini_book)
     mini_book.build()
     css = mini_book.root / "site" / "static" / "book.css"
-    css.write_text(css.read_text() + "\n/* a new colour */\n")
+    css.write_text(css.read_text("utf8") + "\n/* a new colour */\n", "utf8")
     mini_book.build()
-    assert "a new colour" in (mini_book.html / "_static" / "book.css").read_text()
+    assert "a new colour" in (mini_book.html / "_static" / "book.css").read_text("utf8")
     assert runs(mini_book) == 1
 
 

@@ -1,0 +1,38 @@
+"""What the test of a notebook must not hide, in ``pytest book/08-the-elbo.ipynb`` too.
+
+nbval interrupts a cell that runs out of time and expects the cells after it to fail. A training
+that takes the interrupt for the reader's passes, whatever comes after counts as an expected failure
+or as a surprise, and pytest ends with 0. Here all of these are failures.
+"""
+
+import pytest
+from nbval.plugin import IPyNbCell
+
+
+def pytest_configure(config):
+    """Find the file of ``--nbval-sanitize-with`` from any folder, and not from the root alone."""
+    if given := config.option.nbval_sanitize_with:
+        config.option.nbval_sanitize_with = str(config.rootpath / given)
+
+
+def hidden(item: IPyNbCell, report: pytest.TestReport) -> str:
+    """Why a cell that did not fail shows nothing, or nothing where it does show something."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        tagged = "nbval-skip" in item.cell.metadata.get("tags", ())
+        return "" if tagged else "the cell was skipped and has no tag nbval-skip"
+    if item.parent.timed_out:
+        limit = item.config.option.nbval_cell_timeout
+        return f"this cell, or one before it, ran longer than --nbval-cell-timeout={limit:g} s"
+    return "the cell was expected to fail" if hasattr(report, "wasxfail") else ""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    """Fail a notebook's cell that would be skipped, xfailed, xpassed or cut short in silence."""
+    report = yield
+    if not isinstance(item, IPyNbCell) or report.failed or report.when == "teardown":
+        return report
+    if reason := hidden(item, report):
+        report.outcome, report.longrepr = "failed", f"{report.longrepr or ''}\n{reason}".strip()
+        vars(report).pop("wasxfail", None)
+    return report

@@ -1,0 +1,51 @@
+"""The output folder holds what the table of contents names, and nothing of earlier builds."""
+
+import json
+
+CHAPTER = "# {0}. {1}\n\nOnly here: {1}ish."
+
+
+def published(book) -> set[str]:
+    """Pages and sources in the output folder."""
+    found = [path.relative_to(book.html).as_posix() for path in book.html.rglob("*")]
+    pages = (".html", ".ipynb", ".md")
+    return {name for name in found if name.endswith(pages) and not name.startswith("_static")}
+
+
+def expected(*chapters: str) -> set[str]:
+    """What is to be there: the chapters, the landing page, and what every site has."""
+    names = [f"book/{name}" for name in ("intro", *chapters)]
+    both = {f"{name}.html" for name in names} | {f"_sources/{name}.ipynb" for name in names}
+    return both | {"index.html", "search.html", "404.html"}
+
+
+def test_a_renamed_or_deleted_chapter_leaves_nothing_to_be_published(mini_book):
+    mini_book.notebook("01-one", CHAPTER.format(1, "Red"))
+    mini_book.notebook("02-two", CHAPTER.format(2, "Green"))
+    mini_book.build()
+    assert published(mini_book) == expected("01-one", "02-two")
+    assert (mini_book.html / ".nojekyll").exists()
+
+    old = mini_book.root / "book" / "02-two.ipynb"
+    old.rename(old.with_name("02-second.ipynb"))
+    mini_book.notebook("01-one", CHAPTER.format(1, "Blue"))  # writes the table of contents
+    mini_book.build()
+    assert published(mini_book) == expected("01-one", "02-second")
+    script = (mini_book.html / "searchindex.js").read_text("utf8")
+    index = json.loads(script.removeprefix("Search.setIndex(").removesuffix(")"))
+    assert index["docnames"] == ["book/01-one", "book/02-second", "book/intro"]
+    assert [index["terms"].get(word, []) for word in ("redish", "blueish", "greenish")] == [
+        [],
+        0,
+        1,
+    ]
+
+
+def test_a_new_landing_page_is_where_the_front_door_leads(mini_book):
+    mini_book.build()
+    intro = mini_book.root / "book" / "intro.ipynb"
+    intro.rename(intro.with_name("welcome.ipynb"))
+    mini_book.write("_toc.yml", "format: jb-book\nroot: book/welcome\n")
+    mini_book.build()
+    assert "book/welcome.html" in (mini_book.html / "index.html").read_text("utf8")
+    assert not (mini_book.html / "book" / "intro.html").exists()
