@@ -1,6 +1,7 @@
 """Boxes for what stands out: notes, which are block quotes in the sources, and promises."""
 
 import re
+from itertools import groupby
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
@@ -18,10 +19,14 @@ class DrawNotes(SphinxTransform):
     def apply(self):
         """Replace such block quotes; any other stays one."""
         for quote in list(self.document.findall(nodes.block_quote)):
-            first = quote.next_node(nodes.paragraph)
-            if first is None or not (first.parent is quote and isinstance(first[0], nodes.strong)):
+            first = quote[0] if isinstance(quote[0], nodes.paragraph) else nodes.paragraph()
+            while first.children and not first[0].astext():
+                first.pop(0)  # MyST puts an empty text before bold words
+            if not (first.children and isinstance(first[0], nodes.strong)):
                 continue
             words = first.pop(0)
+            while words.children and not words[-1].astext():
+                words.pop()
             title = nodes.title("", "", *words.children)
             if isinstance(title[-1], nodes.Text):
                 title.replace(title[-1], nodes.Text(title[-1].removesuffix(".")))
@@ -58,10 +63,14 @@ def renew_landing_page(app, env):
 
 def state_count(app, doctree, docname):
     """Add the number of promises to the sentence that says that they are checked."""
-    for text in list(doctree.findall(nodes.Text)):
-        if COUNTED.search(text):
-            count = f"{total(app.env):,} of them in the last one"
-            text.parent.replace(text, nodes.Text(COUNTED.sub(rf"\g<0>, {count}", text)))
+    for paragraph in doctree.findall(nodes.paragraph):
+        if COUNTED.search(paragraph.astext()):
+            runs = groupby(paragraph.children, lambda child: isinstance(child, nodes.Text))
+            count = rf"\g<0>, {total(app.env):,} of them in the last one"
+            paragraph.children = []
+            for is_text, run in runs:  # MyST begins a new text with each line
+                text = "".join(run) if is_text else ""
+                paragraph += [nodes.Text(COUNTED.sub(count, text))] if is_text else list(run)
 
 
 def draw_promises(app, doctree, docname):

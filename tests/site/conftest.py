@@ -48,6 +48,7 @@ class MiniBook:
         notebook = nbformat.v4.new_notebook(cells=made, metadata=KERNEL)
         self.write(f"book/{name}.ipynb", nbformat.writes(notebook))
         chapters = sorted(path.stem for path in (self.root / "book").glob("[0-9]*.ipynb"))
+        chapters += [name for name in ("references",) if (self.root / f"book/{name}.md").exists()]
         lines = "".join(f"  - file: book/{chapter}\n" for chapter in chapters)
         toc = "format: jb-book\nroot: book/intro\n"
         self.write("_toc.yml", toc + (f"chapters:\n{lines}" if lines else ""))
