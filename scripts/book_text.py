@@ -24,6 +24,7 @@ import nbformat
 from pybtex.backends.markdown import Backend
 from pybtex.database import BibliographyData, Entry, parse_file
 from pybtex.style.formatting.plain import Style
+from pybtex.style.template import FieldIsMissing
 
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 CODE = r"^(?:```|~~~).*?^(?:```|~~~)|`+[^`]*`+"
@@ -157,7 +158,9 @@ def number_equations(pages: list[Page]) -> None:
 
 def names(entry: Entry) -> str:
     """The authors as a citation names them: one, two, or the first "et al."."""
-    people = entry.persons.get("author") or entry.persons["editor"]
+    people = entry.persons.get("author") or entry.persons.get("editor")
+    if not people or "year" not in entry.fields:
+        raise BookError(f"references.bib: {entry.key} has no author, or no year")
     last = [
         " ".join(str(name) for name in (*person.rich_prelast_names, *person.rich_last_names))
         for person in people
@@ -222,7 +225,11 @@ def bibliography(source: str, pages: list[Page], works: BibliographyData) -> str
     entries = []
     short = short_names(works)
     in_order = sorted(works.entries.values(), key=lambda entry: without_marks(short[entry.key]))
-    for work in Style().format_entries(in_order):
+    try:
+        formatted = list(Style().format_entries(in_order))
+    except FieldIsMissing as error:
+        raise BookError(f"references.bib: {error}") from None
+    for work in formatted:
         link = f"](references.md#{work.key})"
         citing = [page for page in pages if link in page.text and page.chapter]
         listed = ", ".join(f"[{page.chapter}]({page.path.name})" for page in citing)
