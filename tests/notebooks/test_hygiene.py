@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
@@ -406,6 +407,40 @@ def test_a_name_that_only_a_folded_cell_defines_is_noticed(folded, visible, miss
     setup = code("import matplotlib.pyplot as plt", "hide-input")
     found = unknown_names([setup, code(folded, "hide-input"), code(visible)], setup)
     assert set().union(*(names for _, names in found)) == missing
+
+
+# Tables
+
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+def torn_rows(text: str) -> list[str]:
+    """Rows of Markdown's tables in which a bar belongs to a formula.
+
+    A bar ends a cell even within a formula, and ``\\|``, TeX's double bar, is read as a single one.
+    """
+    lines = text.splitlines()
+    tables = [token.map for token in MARKDOWN.parse(text) if token.type == "table_open"]
+    rows = [line for start, end in tables for line in lines[start:end]]
+    cells = {row: re.split(r"(?<!\\)\|", row) for row in rows}
+    return [row for row in rows if "\\|" in row or any(c.count("$") % 2 for c in cells[row])]
+
+
+@pytest.mark.parametrize("path", [*notebooks(), *BOOK.glob("*.md")], ids=lambda path: path.name)
+def test_no_bar_of_a_formula_stands_in_a_table(path):
+    notebook = path.suffix == ".ipynb"
+    parts = (
+        [cell.source for cell in Notebook(path).markdown] if notebook else [path.read_text("utf8")]
+    )
+    text = "\n\n".join(parts)
+    assert torn_rows(text) == [], r"write \Vert, \mid or \lvert … \rvert"
+
+
+def test_a_torn_row_would_be_seen():
+    table = "Bars: $a \\| b$ | $c$\n\n| a | b |\n| --- | --- |\n| $p(x \\mid z)$ | $q \\Vert p$ |\n"
+    assert torn_rows(table) == []
+    bad = ["| $q \\| p$ | double |", "| $p(x | z)$ | single |"]
+    assert torn_rows(table + "\n".join(bad)) == bad
 
 
 # Exercises

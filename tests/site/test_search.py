@@ -44,3 +44,54 @@ def test_the_browser_finds_the_stems_that_the_index_holds(module_book, module_bo
     assert stems == [stem(word) for word in [*words, *(american for _, american in PAIRS)]]
     index = page.evaluate("Object.keys(Search._index.terms)")
     assert set(stems) - set(index) == set()
+
+
+# What learners type, and a page that must be among the answers.
+QUERIES = {
+    "reparameterization trick": "book/words",
+    "reparametrization": "book/words",
+    "reparameterized sample": "book/10-the-vae",
+    "posterior collapse": "book/words",
+    "blurry": "book/words",
+    "why are VAE samples blurry": "book/words",
+    "negative loss": "book/words",
+    "beta-VAE": "book/words",
+    "amortized inference": "book/10-the-vae",
+    "regularizer": "book/short-version",
+    "normalizing constant": "book/words",
+    "variational lower bound": "book/words",
+    "ELBO": "book/08-the-elbo",
+    "evidence lower bound": "book/08-the-elbo",
+    "free energy": "book/words",
+    "KL divergence": "book/06-kl-divergence",
+    "relative entropy": "book/06-kl-divergence",
+    "mode seeking": "book/words",
+    "marginal likelihood": "book/words",
+    "importance sampling": "book/05-bayes-and-the-evidence",
+    "mean field": "book/07-variational-inference",
+    "PCA": "book/02-what-a-code-knows",
+    "latent space": "book/words",
+    "nan loss": "book/words",
+    "log variance": "book/notation",
+    "BCE loss": "book/words",
+    "bits per dim": "book/04-latent-variable-models",
+    "interpolation": "book/words",
+    "generate new images": "book/words",
+    "inference network": "book/words",
+    "jensen": "book/08-the-elbo",
+    "color": "book/08-the-elbo",
+}
+FIND = """query => {
+  const [text, ...terms] = Search._parseQuery(query);
+  return Search._performSearch(text, ...terms).map(([page]) => page);
+}"""
+
+
+def test_what_learners_type_is_found(open_page):
+    page = open_page("search.html?q=autoencoder")
+    page.locator("#search-results ul.search li a").first.wait_for()
+    found = {query: page.evaluate(FIND, query) for query in QUERIES}
+    wanting = [
+        f"{query}: {found[query]}" for query in QUERIES if QUERIES[query] not in found[query]
+    ]
+    assert wanting == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from book_site import mathematics
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,14 @@ def test_the_pins_lie_within_the_librarys_bounds():
     for text in project["dependencies"]:
         requirement = Requirement(text)
         assert pinned[requirement.name] in requirement.specifier, text
+
+
+def test_the_versions_that_documents_name_are_those_in_use():
+    names = ("README.md", "docs/publishing.md")
+    text = "".join((ROOT / name).read_text("utf8") for name in names)
+    torch = set(re.findall(r"torch(?:==|,? )(\d[\d.]*\d)", text, flags=re.IGNORECASE))
+    assert torch == {pins(ROOT / "requirements.txt")["torch"]}
+    assert set(re.findall(r"katex[-@](\d[\d.]*\d)", text)) == {mathematics.VERSION}
 
 
 def test_binder_has_the_same_versions_and_torch_without_cuda():

@@ -1,4 +1,4 @@
-"""Exercises of chapter 5: Bayes' rule, the evidence, and estimates of it."""
+"""Exercises of chapter 5: Bayes' rule, the evidence, and what estimates of it cost."""
 
 import math
 
@@ -6,165 +6,175 @@ import torch
 from torch import Tensor
 
 from vae_lib.checks import Wrong, as_tensor, close, exercise
-from vae_lib.distributions import gaussian_log_prob, standard_normal_log_prob
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @exercise
 def posterior_of_causes(answer) -> str:
-    """Exercise 5.1: prior [C], likelihood [C] -> posterior [C] over C causes."""
-    prior = torch.tensor([0.6, 0.3, 0.1])
-    likelihood = torch.tensor([0.1, 0.4, 0.9])
-    joint = prior * likelihood
-    hints = {
-        "that is the joint, prior times likelihood; divide it by its sum": joint,
-        "that is the likelihood made to sum to one; where is the prior": likelihood
-        / likelihood.sum(),
-        "divide by the evidence, which is the sum of the joint and not of the likelihood": joint
-        / likelihood.sum(),
-        "divide the joint by its sum, not by its largest value": joint / joint.max(),
-        "that is the prior: the observation has to change it": prior,
-    }
-    close(answer(prior, likelihood), joint / joint.sum(), "three causes", hints=hints)
+    """Exercise 5.1: prior [C], likelihood [C, X], seen [n] -> posterior [C] over C causes."""
+    prior = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64)
+    likelihood = torch.tensor([[0.8, 0.2], [0.5, 0.5], [0.1, 0.9]], dtype=torch.float64)
+    for seen in ([1, 1, 0], [0], [1, 0, 1, 1, 1, 1]):
+        _causes(answer, prior, likelihood, torch.tensor(seen))
+    nothing = torch.tensor([], dtype=torch.long)
+    close(answer(prior, likelihood, nothing), prior, "nothing seen: the prior")
     _keeps_zero(answer)
-    return "Neither the commonest cause nor the best fit wins."
+    close_ones = torch.tensor([[0.30, 0.70], [0.31, 0.69]], dtype=torch.float64)
+    many = torch.tensor([0] * 1525 + [1] * 3475)
+    got = as_tensor(answer(prior[:2], close_ones, many), "5,000 observations")
+    if not got.isfinite().all():
+        raise Wrong(
+            "5,000 observations: their product underflowed to 0, and 0 / 0 is NaN. "
+            "Add logarithms, and take the largest out before you go back."
+        )
+    _causes(answer, prior[:2], close_ones, many)
+    return "With many observations the prior hardly matters, unless it is 0."
+
+
+def _causes(answer, prior: Tensor, likelihood: Tensor, seen: Tensor) -> None:
+    log_like = likelihood[:, seen].log().sum(-1)
+    log_joint = prior.log() + log_like
+    hints = {
+        "where is the prior": log_like.softmax(0),
+        "divide the joint by its sum, the evidence": log_joint.exp(),
+        "the prior counts once, not once an observation": (
+            len(seen) * prior.log() + log_like
+        ).softmax(0),
+        "all observations count, not the last one only": (
+            prior.log() + likelihood[:, seen[-1]].log()
+        ).softmax(0),
+        "given the cause, observations are independent: multiply, do not average": (
+            prior.log() + likelihood[:, seen].mean(-1).log()
+        ).softmax(0),
+        "that is the prior: the observations have to change it": prior,
+    }
+    what = f"{len(seen):,} observations of {len(prior)} causes"
+    close(answer(prior, likelihood, seen), log_joint.softmax(0), what, hints=hints)
 
 
 def _keeps_zero(answer) -> None:
-    got = answer(torch.tensor([0.5, 0.5, 0.0]), torch.tensor([0.2, 0.6, 1.0]))
-    close(got, [0.25, 0.75, 0.0], "a cause of prior 0")
+    """A cause of prior 0 stays out, however well it fits."""
+    likelihood = torch.tensor([[0.01, 0.99], [0.02, 0.98], [1.0, 0.0]], dtype=torch.float64)
+    prior = torch.tensor([0.5, 0.5, 0.0], dtype=torch.float64)
+    got = answer(prior, likelihood, torch.zeros(10, dtype=torch.long))
+    close(got, [1 / 1025, 1024 / 1025, 0.0], "a cause of prior 0, which fits very well")
 
 
 @exercise
 def linear_gaussian_evidence(answer) -> str:
-    """Exercise 5.2: log p(x) at x = 5, in nats, for z ~ N(0, 1) and x | z ~ N(3 z, 2²)."""
+    """Exercise 5.2: log p(x), nats, for z ~ N(0, 1) and x | z ~ N(w z + b, s²)."""
+    for x, w, b, s in ((5.0, 3.0, 0.0, 2.0), (1.0, -0.7, 2.5, 0.4), (-0.3, 0.0, 0.2, 1.5)):
+        right = _log_normal(x, b, w**2 + s**2)
+        hints = {
+            "that is log p(x|z = 0): the spread of z adds to the noise": _log_normal(x, b, s**2),
+            "variances add, standard deviations do not": _log_normal(x, b, (abs(w) + s) ** 2),
+            "a factor of w on z is a factor of w² on its variance": _log_normal(
+                x, b, abs(w) + s**2
+            ),
+            "the noise's variance is s², not s": _log_normal(x, b, w**2 + s),
+            "z has variance 1 before it is multiplied: w² + s²": _log_normal(x, b, 1 + s**2),
+            "the mean of x is b": _log_normal(x, 0.0, w**2 + s**2),
+            "z has mean 0, so the mean of x is b and not w + b": _log_normal(x, w + b, w**2 + s**2),
+            "that is the density; its logarithm is wanted": math.exp(right),
+            "in nats, not bits: use the natural logarithm": right / math.log(2),
+            "that is -log p(x): mind the sign": -right,
+            "the constant is ½ log 2π, and it is missing": right + 0.5 * math.log(2 * math.pi),
+        }
+        what = f"log p(x) for x = {x}, w = {w}, b = {b}, s = {s}"
+        close(answer(x, w, b, s), right, what, hints=hints, rtol=1e-3)
+    return "The evidence is N(b, w² + s²): means add, and so do variances."
 
-    def log_normal(variance: float) -> float:
-        return -0.5 * (math.log(2 * math.pi * variance) + 5**2 / variance)
 
-    hints = {
-        "that is log p(x|z = 0): the spread of z adds to the noise": log_normal(4),
-        "variances add, standard deviations do not": log_normal(25),
-        "a factor of 3 on z is a factor of 3² on its variance": log_normal(7),
-        "the noise's variance is 2², not 2": log_normal(11),
-        "z has variance 1 before it is multiplied, so x has 3² + 2²": log_normal(5),
-        "that is the density; its logarithm is wanted": math.exp(log_normal(13)),
-        "in nats, not bits: use the natural logarithm": log_normal(13) / math.log(2),
-        "that is -log p(x): mind the sign": -log_normal(13),
-        "the constant is ½ log 2π, and it is missing": log_normal(13) + 0.5 * math.log(2 * math.pi),
-    }
-    close(answer, log_normal(13), "log p(x)", hints=hints, rtol=2e-3)
-    return "The evidence is N(0, 3² + 2²)."
+def _log_normal(x: float, mean: float, variance: float) -> float:
+    return -0.5 * (math.log(2 * math.pi * variance) + (x - mean) ** 2 / variance)
 
 
 @exercise
-def log_mean_exp(answer) -> str:
-    """Exercise 5.3: log_w [..., K] -> log of the mean of exp(log_w), [...], whatever its size."""
-    log_w = 2 * torch.randn(5, 8, generator=_generator(0), dtype=torch.float64)
-    want = torch.logsumexp(log_w, -1) - math.log(8)
+def posterior_average(answer) -> str:
+    """Exercise 5.3: log_w, f [..., K] -> Σ w f / Σ w, [...], whatever the size of the weights."""
+    generator = torch.Generator().manual_seed(0)
+    log_w = 2 * torch.randn(5, 8, generator=generator, dtype=torch.float64)
+    f = torch.randn(5, 8, generator=generator, dtype=torch.float64)
+    w, share = log_w.exp(), log_w.softmax(-1)
+    want = (share * f).sum(-1)
     hints = {
-        "that is the log of the sum; a mean also divides by K, so subtract log K": want
-        + math.log(8),
-        "that is the mean of the logs, which Jensen's inequality puts below": log_w.mean(-1),
-        "log K is subtracted from the log; you have divided by K": torch.logsumexp(log_w, -1) / 8,
-        "that is the largest weight alone": log_w.max(-1).values,
-        "one number for each row: reduce the last dimension only": torch.logsumexp(
-            log_w.flatten(), 0
-        )
-        - math.log(40),
-        "that is the mean of the weights; take its logarithm": want.exp(),
+        "the samples came from q: weigh them": f.mean(-1),
+        "divide by the sum of the weights; their mean is p(x), not 1": (w * f).mean(-1),
+        "divide by the sum of the weights": (w * f).sum(-1),
+        "these are log weights: take exp first": (log_w * f).sum(-1) / log_w.sum(-1),
+        "each row has weights of its own: sum over the last dimension": (w * f).sum(-1) / w.sum(),
+        "sum over the last dimension only": (w * f).sum() / w.sum(),
+        "that is the best sample alone": f.gather(-1, log_w.argmax(-1, keepdim=True))[:, 0],
     }
-    close(answer(log_w), want, "log weights near 0", hints=hints)
-    _survives(answer, log_w - 2000, want - 2000, "0, whose log is -inf: subtract")
-    _survives(answer, log_w + 2000, want + 2000, "infinity: subtract")
-    return "It holds 2,000 nats above and below, too."
+    close(answer(log_w, f), want, "log weights near 0", hints=hints)
+    close(answer(log_w[0, :3], f[0, :3]), (log_w[0, :3].softmax(-1) * f[0, :3]).sum(), "one row")
+    for what, moved in {
+        "log weights near -2,000": log_w - 2000,
+        "log weights near 2,000": log_w + 2000,
+        "rows near -2,000 and 2,000": log_w + torch.tensor([[-2e3], [2e3], [0], [-9e2], [9e2]]),
+    }.items():
+        _survives(answer, moved, f, want, what)
+    one = torch.full((2, 8), -3000.0, dtype=torch.float64)
+    one[:, 5] = 0
+    _survives(answer, one, f[:2], f[:2, 5], "one weight of 1, seven of e^-3000")
+    return "It needs the weights' ratios only: p(x) has dropped out."
 
 
-def _survives(answer, log_w: Tensor, want: Tensor, became: str) -> None:
-    what = "log weights near -2,000" if log_w.mean() < 0 else "log weights near 2,000"
-    got = as_tensor(answer(log_w), what)
+def _survives(answer, log_w: Tensor, f: Tensor, want: Tensor, what: str) -> None:
+    got = as_tensor(answer(log_w, f), what)
     if not got.isfinite().all():
         raise Wrong(
-            f"{what}: exp turned the weights to {became} the largest log weight first, "
-            "and add it back at the end, or use torch.logsumexp."
+            f"{what}: exp under- or overflowed. Only ratios of weights matter: subtract each "
+            "row's largest log weight first, or use softmax."
         )
-    close(got, want, what)
+    close(got, want, what, rtol=1e-6)
 
 
 @exercise
-def importance_estimate(answer) -> str:
-    """Exercise 5.4: log_px_z, log_pz, log_qz, each [..., K] -> estimate of log p(x), [...].
-
-    The proposal is the exact posterior first, so that every weight equals p(x).
-    """
-    log_px_z, log_pz, log_qz, log_px = _linear_gaussian(width=1.0)
-    _compare(answer, log_px_z, log_pz, log_qz, "samples from the exact posterior")
-    got = answer(log_px_z, log_pz, log_qz)
-    close(got, log_px, "the exact posterior as proposal", rtol=1e-6)
-    log_px_z, log_pz, log_qz, _ = _linear_gaussian(width=1.5)
-    _compare(answer, log_px_z, log_pz, log_qz, "samples from a wider proposal")
-    _compare(answer, log_px_z - 2000, log_pz, log_qz, "a log-likelihood near -2,000")
-    return "With the posterior as q, one sample is enough."
-
-
-def _linear_gaussian(width: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """z ~ N(0, 1), x | z ~ N(z, 1/4), x = 1.2, z from N(m, (width s)²): six samples twice."""
-    m, s = 1.2 / 1.25, width * math.sqrt(0.2)
-    z = m + s * torch.randn(2, 6, 1, generator=_generator(1), dtype=torch.float64)
-    x, half = torch.tensor([1.2], dtype=torch.float64), math.log(0.25)
-    log_px_z = gaussian_log_prob(x, z, torch.full_like(z, half))
-    log_qz = gaussian_log_prob(z, torch.full_like(z, m), torch.full_like(z, 2 * math.log(s)))
-    log_px = gaussian_log_prob(x, torch.zeros_like(x), torch.full_like(x, math.log(1.25)))
-    return log_px_z, standard_normal_log_prob(z), log_qz, log_px.expand(2)
-
-
-def _compare(answer, log_px_z: Tensor, log_pz: Tensor, log_qz: Tensor, what: str) -> None:
-    def estimate(log_w: Tensor) -> Tensor:
-        return torch.logsumexp(log_w, -1) - math.log(log_w.shape[-1])
-
-    log_w = log_px_z + log_pz - log_qz
-    hints = {
-        "the ratio is upside down: the weight is the joint divided by q": estimate(-log_w),
-        "the prior is missing: the joint is p(x|z) p(z)": estimate(log_px_z - log_qz),
-        "q is missing: the samples did not come from the prior, so divide by q": estimate(
-            log_px_z + log_pz
-        ),
-        "the mean of p(x|z) is right only for samples from the prior": estimate(log_px_z),
-        "the likelihood is missing": estimate(log_pz - log_qz),
-        "that is the log of the sum of the weights; subtract log K": torch.logsumexp(log_w, -1),
-        "that is the mean of the log weights: a bound (chapter 8), not the estimate": log_w.mean(
-            -1
-        ),
-        "these are the log weights; average the weights over K": log_w,
-    }
-    close(answer(log_px_z, log_pz, log_qz), estimate(log_w), what, hints=hints)
+def size_from_error(answer) -> str:
+    """Exercise 5.4: relative standard error, K -> K_eff = K / (1 + (K - 1) error²)."""
+    for error, K in ((0.1, 50), (0.5, 10), (1.0, 10_000), (0.02, 1_000)):
+        right = K / (1 + (K - 1) * error**2)
+        hints = {
+            "that leaves out the 1: with equal weights the error is 0 and K_eff is K": 1 / error**2,
+            "std divides by K - 1: at error 1, K_eff is 1": K / (1 + K * error**2),
+            "the error is squared": K / (1 + (K - 1) * error),
+            "that is its share of K": right / K,
+            "the relative variance of one weight is K times the squared error": K / (1 + error**2),
+            "that is the sum of the squared weights over K": K / right,
+        }
+        close(answer(error, K), right, f"error {error}, K = {K:,}", hints=hints, rtol=1e-6)
+    close(answer(0.0, 7), 7.0, "error 0, K = 7")
+    return "At K_eff = 1 the error is 1, and it cannot be larger."
 
 
 @exercise
-def effective_sample_size(answer) -> str:
-    """Exercise 5.5: log_w [..., K] -> (Σ w)² / Σ w², [...], whatever the weights' scale."""
-    log_w = torch.randn(4, 9, generator=_generator(2), dtype=torch.float64)
-    w = log_w.exp()
-    share = log_w.softmax(-1)
-    want = 1 / (share**2).sum(-1)
-    hints = {
-        "square the sum of the weights": w.sum(-1) / (w**2).sum(-1),
-        "the weights must sum to one before 1 / Σ w²": 1 / (w**2).sum(-1),
-        "that is its inverse": (share**2).sum(-1),
-        "that is the effective share; multiply by K": want / 9,
-        "square the weights below, not the sum twice": torch.ones(4),
-        "these are log weights: take exp first": log_w.sum(-1) ** 2 / (log_w**2).sum(-1),
-    }
-    close(answer(log_w), want, "nine weights", hints=hints)
-    got = as_tensor(answer(log_w - 2000), "log weights near -2,000")
-    if not got.isfinite().all():
-        raise Wrong(
-            "log weights near -2,000: exp underflowed, and 0 / 0 is NaN. Only ratios of weights "
-            "matter, so divide by their sum first: softmax of the log weights."
-        )
-    close(got, want, "log weights near -2,000")
-    close(answer(torch.zeros(1, 7)), [7.0], "seven equal weights")
-    return "It is K for equal weights, 1 when one holds all."
+def samples_needed(answer) -> str:
+    """Exercise 5.5: c, D, error -> r / error² with 1 + r = (c² / √(2c² - 1))^D, or inf."""
+    for c, D, error in ((1.2, 50, 0.1), (0.8, 50, 0.1), (2.0, 3, 0.02), (0.9, 1, 0.5)):
+        right = _samples(c, D, error)
+        factor = c**2 / math.sqrt(2 * c**2 - 1)
+        hints = {
+            "that is 1 + r over the squared error; subtract the 1": factor**D / error**2,
+            "that is r; divide by the squared error": right * error**2,
+            "the error falls as the root of K: square it": right * error,
+            "the factors of the D directions multiply, they do not add": D
+            * (factor - 1)
+            / error**2,
+            "c multiplies standard deviations: it enters as c²": _samples(c**0.5, D, error),
+            "c is the proposal's deviation over the posterior's, not the inverse": _samples(
+                1 / c, D, error
+            ),
+        }
+        what = f"c = {c}, D = {D}, error {error}"
+        close(answer(c, D, error), right, what, hints=hints, rtol=1e-6)
+    close(answer(1.0, 20, 0.1), 0.0, "the posterior itself", atol=1e-9)
+    for c in (0.5, 0.7):
+        if float(as_tensor(answer(c, 5, 0.1), f"c = {c}")) != math.inf:
+            raise Wrong(f"c = {c}: for c² ≤ ½ the variance is infinite; return math.inf.")
+    return "In 50 dimensions 20 % too narrow costs over a thousand times what 20 % too wide does."
+
+
+def _samples(c: float, D: int, error: float) -> float:
+    if c**2 <= 0.5:
+        return math.inf
+    return ((c**2 / math.sqrt(2 * c**2 - 1)) ** D - 1) / error**2

@@ -1,0 +1,95 @@
+"""Chapter 8: slips that people make with the bound."""
+# ruff: noqa: F821
+
+MUTANTS = [
+    Mutant(
+        cell="the-elbo-3",
+        old=".log_prob(x).sum(-1)",
+        new=".log_prob(x).mean(-1)",
+        slip="a mean over the pixels for their sum",
+    ),
+    Mutant(
+        cell="the-elbo-9",
+        old="(0.5 * logvar).exp()[..., None]\n    z =",
+        new="logvar.exp()[..., None]\n    z =",
+        slip="the variance for the standard deviation",
+    ),
+    Mutant(
+        cell="the-elbo-9",
+        old="log_joint(z, theta) - Normal(mu, std)",
+        new="log_joint(z, theta) + Normal(mu, std)",
+        slip="the sign of log q",
+    ),
+    Mutant(
+        cell="the-elbo-9",
+        old="exact.kl_on_grid(q.log_prob(z), log_p, grid)",
+        new="exact.kl_on_grid(log_p.expand_as(q.log_prob(z)), q.log_prob(z), grid)",
+        slip="the other direction of the divergence",
+    ),
+    Mutant(
+        cell="f06dc7a1",
+        old="(-elbo(",
+        new="(elbo(",
+        slip="the bound is minimised",
+    ),
+    Mutant(
+        cell="the-elbo-19",
+        old="log_joint(z) - log_prior, grid",
+        new="log_joint(z), grid",
+        slip="the joint density for the likelihood",
+    ),
+    Mutant(
+        cell="the-elbo-25",
+        old="log_w.reshape(-1, K).logsumexp(1) - math.log(K)",
+        new="log_w.reshape(-1, K).logsumexp(1)",
+        slip="a sum of K weights for their mean",
+    ),
+    Mutant(
+        cell="the-elbo-25",
+        old="log_w.reshape(-1, K).logsumexp(1) - math.log(K)",
+        new="log_w.reshape(-1, K).mean(1)",
+        slip="the average outside the logarithm",
+    ),
+    Mutant(
+        cell="the-elbo-30",
+        old="+ a**2 * variance)",
+        new="+ variance)",
+        slip="the mean of a square without a²",
+    ),
+    Mutant(
+        cell="the-elbo-30",
+        old="kl = 0.5 * (m**2",
+        new="kl = (m**2",
+        slip="the missing ½",
+    ),
+    Mutant(
+        cell="the-elbo-33",
+        old="kl_divergence(q, unit)",
+        new="kl_divergence(unit, q)",
+        slip="the arguments of the divergence swapped",
+    ),
+    Mutant(
+        cell="the-elbo-36",
+        old="log_w.std(1) / len(eps) ** 0.5",
+        new="log_w.std(1) / len(eps)",
+        slip="a standard error divided by S for √S",
+    ),
+    Mutant(
+        cell="the-elbo-36",
+        old="- Normal(0.0, 1.0).log_prob(at)",
+        new="- Normal(mu, (0.5 * logvar).exp()).log_prob(at)",
+        slip="log q taken away where log p(z) belongs",
+    ),
+    Mutant(
+        cell="the-elbo-40",
+        old="best_kl = evidences - best_elbo",
+        new="best_kl = best_elbo - evidences",
+        slip="the sign of the gap",
+    ),
+    Mutant(
+        cell="the-elbo-47",
+        old="(mu[2:], logvar[2:])",
+        new="(mu[2:], std[2:])",
+        slip="the standard deviation for the log-variance",
+    ),
+]
