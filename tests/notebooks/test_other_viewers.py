@@ -1,4 +1,4 @@
-"""nbconvert's HTML, which folds nothing and knows no extension, stands in for GitHub and VS Code."""
+"""nbconvert's HTML, without folds or extensions, stands in for GitHub and VS Code."""
 
 import re
 from pathlib import Path
