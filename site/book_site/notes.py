@@ -79,7 +79,7 @@ def draw_promises(app, doctree, docname):
         lines = block.astext().splitlines()
         if not all(line.startswith((CLAIM, NUMBERS)) for line in lines):
             continue
-        box = nodes.container(classes=["output", "promise"])
+        box = nodes.container(classes=["promise"])
         for line in lines:
             kind = "promise-claim" if line.startswith(CLAIM) else "promise-numbers"
             shown = line.removeprefix(NUMBERS)
