@@ -121,7 +121,10 @@ class Watch:
 
     def _route(self, route):
         address = urlsplit(route.request.url)
-        if address.scheme in ("data", "blob") or address.hostname in ("127.0.0.1", "localhost"):
+        if address.scheme in ("data", "blob", "file") or address.hostname in (
+            "127.0.0.1",
+            "localhost",
+        ):
             route.continue_()
         else:
             self.outside.append(route.request.url)
@@ -169,7 +172,7 @@ def open_page(new_page, request):
     """Open a page of the book, or a full address, and wait until its widgets are drawn."""
 
     def open_(address: str, **options):
-        if not address.startswith("http"):
+        if "://" not in address:
             address = f"{request.getfixturevalue('site_url')}/{address}"
         page = new_page(**options)
         page.goto(address, wait_until="load")

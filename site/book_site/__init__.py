@@ -9,16 +9,28 @@
 * ``repository``  finds the book's address for launch buttons, metadata and the sitemap
 * ``search``      takes British and American spellings for the same word
 * ``output``      leaves nothing in the output folder that is not to be published
+* ``stills``      a picture and words in each touchable figure's place until its script has drawn
 * ``pages``       the 404 page, the widgets' check, small repairs to the theme's pages
 """
 
-from . import execution, mathematics, notes, output, pages, references, repository, search
+from . import (
+    execution,
+    mathematics,
+    notes,
+    output,
+    pages,
+    references,
+    repository,
+    search,
+    stills,
+)
 
 __version__ = "1"
 
 
 def setup(app):
     """Register every part with Sphinx."""
-    for part in (execution, references, notes, mathematics, repository, search, output, pages):
+    parts = (execution, references, notes, mathematics, repository, search, output, stills, pages)
+    for part in parts:
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

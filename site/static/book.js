@@ -23,3 +23,22 @@ boxes.forEach((box) => observer.observe(box));
 const markAll = () => boxes.forEach(mark);
 document.fonts.addEventListener("loadingdone", markAll);
 addEventListener("load", markAll);
+
+// Paper is white: a dark page turns light while it is printed. Figures paint themselves anew when
+// the theme changes (see onTheme in vae_lib/widgets/controls.js).
+const page = document.documentElement;
+let theme = ""; // of the screen, while the page is on paper
+
+function toPaper() {
+  theme ||= page.dataset.theme;
+  page.dataset.theme = "light";
+}
+
+function toScreen() {
+  if (theme) page.dataset.theme = theme;
+  theme = "";
+}
+
+addEventListener("beforeprint", toPaper);
+addEventListener("afterprint", toScreen);
+matchMedia("print").addEventListener("change", ({ matches }) => (matches ? toPaper() : toScreen()));

@@ -4,7 +4,14 @@
 // ES module in that state (the trait _esm, see https://anywidget.dev/en/afm/), so this script only
 // has to import the module and give it a model and an element. Panels of plain ipywidgets need
 // Python: in their place stands a note, with the picture of a result that the panel holds.
-
+//
+// Until a figure is drawn its still picture stands in its place (see book_site/stills.py), and
+// where it cannot be drawn the picture stays.
+//
+// This is a classic script, deferred: browsers refuse a module script over file://, where readers
+// open the book that they have built. In a block of its own, so that no other script's names clash.
+"use strict";
+{
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
 
@@ -125,6 +132,7 @@ async function start(id, stored, getModel) {
   return { model, hooks };
 }
 
+/** Draw an anywidget; false where it cannot be drawn. */
 async function renderAnywidget(id, stored, getModel, place) {
   const el = element("div", { class: ["book-widget", ...(stored.state._dom_classes ?? [])].join(" ") });
   place.append(el);
@@ -132,10 +140,12 @@ async function renderAnywidget(id, stored, getModel, place) {
     if (!running.has(id)) running.set(id, start(id, stored, getModel));
     const { model, hooks } = await running.get(id);
     await hooks.render({ model, el, signal: new AbortController().signal, experimental: {} });
+    return true;
   } catch (error) {
     console.error(error);
     const reason = `This figure could not be drawn here: ${error.message}`;
     el.replaceChildren(element("p", { class: "book-notice", role: "alert" }, reason));
+    return false;
   }
 }
 
@@ -180,12 +190,17 @@ async function renderView(script, states, getModel) {
     place.append(element("p", { class: "book-notice" }, "The state of this widget was not stored."));
     return;
   }
+  const still = place.previousElementSibling;
   const ids = descendants(root, states).filter((id) => states[id]);
+  let drawn = true;
   if (ids.some((id) => !PASSIVE.has(states[id].model_name))) place.append(kernelNotice());
   for (const id of ids) {
     if (states[id].model_name === "ImageModel") renderImage(getModel(id), place);
-    if (states[id].state._esm) await renderAnywidget(id, states[id], getModel, place);
+    if (!states[id].state._esm) continue;
+    const done = await renderAnywidget(id, states[id], getModel, place);
+    drawn &&= done;
   }
+  if (drawn && still?.matches(".book-still")) still.remove();
 }
 
 async function renderPage() {
@@ -207,3 +222,4 @@ async function renderPage() {
 }
 
 renderPage();
+}

@@ -83,15 +83,15 @@ def trait(page, name: str):
     return page.evaluate("(name) => window.model.get(name)", name)
 
 
-def tile(page, index: int = 0) -> list[int]:
-    """The 784 grey levels of a painted digit, 0 to 255."""
+def tile(page, index: int = 0, side: int = 28) -> list[int]:
+    """The side x side grey levels of a painted digit, 0 to 255."""
     return page.evaluate(
-        """(index) => {
+        """([index, side]) => {
           const canvas = document.querySelectorAll("canvas.vw-digit")[index];
-          const { data } = canvas.getContext("2d").getImageData(0, 0, 28, 28);
-          return Array.from({ length: 784 }, (_, i) => data[4 * i]);
+          const { data } = canvas.getContext("2d").getImageData(0, 0, side, side);
+          return Array.from({ length: side * side }, (_, i) => data[4 * i]);
         }""",
-        index,
+        [index, side],
     )
 
 

@@ -104,7 +104,7 @@ def test_update_reaches_the_page(browser_page):
         (examples.network(784, 4), DECODER, examples.codes(size=3), "needs 3 or 6"),
         (examples.network(784, 20), examples.network(20, 784), examples.codes(size=20), "20 units"),
         (ENCODER, DECODER, examples.codes(size=2), "not \\[M, 3\\]"),
-        (ENCODER, examples.network(3, 10), examples.codes(size=3), "not the 784 logits"),
+        (ENCODER, examples.network(3, 10), examples.codes(size=3), "no square image"),
     ],
 )
 def test_wrong_arguments_are_named(encoder, decoder, codes, message):

@@ -132,3 +132,88 @@ def test_modules_import_nothing(name):
         "http://www.w3.org", ""
     )
     assert "innerHTML" not in source and "eval(" not in source
+
+
+SCROLLABLE = "document.body.style.paddingBlock = '900px'; scrollTo(0, 700)"
+
+
+@each
+def test_a_swipe_scrolls_where_it_does_not_begin_on_the_handle(new_page, name):
+    page = new_page(has_touch=True, viewport={"width": 375, "height": 700})
+    harness.show(page, examples.ALL[name](), "light")
+    planes = page.locator(".vw-plane")
+    if not planes.count():
+        pytest.skip("this figure has no plane")
+    page.evaluate(SCROLLABLE)
+    plane = planes.first
+    moved = "() => window.model.saved"
+    before, top = page.evaluate(moved), page.evaluate("scrollY")
+    # A corner where no handle is, then up by more than the plane is high.
+    harness.swipe(page, plane, *[(0.08, 0.92 - 0.1 * k) for k in range(12)])
+    page.wait_for_timeout(300)
+    assert page.evaluate("scrollY") > top + 40, "the page did not scroll"
+    assert page.evaluate(moved) == before, "the swipe moved the handle"
+
+
+@pytest.mark.parametrize(
+    "name", ["latent_pad", "bayes_curve", "ancestral_sampling", "lambda_plane"]
+)
+def test_a_tap_on_a_plane_and_a_drag_of_its_handle_move_it(new_page, name):
+    page = new_page(has_touch=True, viewport={"width": 375, "height": 700})
+    harness.show(page, examples.ALL[name](), "light")
+    page.evaluate(SCROLLABLE)
+    plane, handle = page.locator(".vw-plane").first, page.locator(".vw-handle").first
+
+    def place():
+        box, mark = plane.bounding_box(), handle.bounding_box()
+        x, y = (mark[a] + mark[b] / 2 - box[a] for a, b in (("x", "width"), ("y", "height")))
+        return x / box["width"], y / box["height"]
+
+    harness.swipe(page, plane, (0.25, 0.3))
+    assert place() == pytest.approx((0.25, 0.3), abs=0.02), "a tap puts the handle there"
+    top = page.evaluate("scrollY")
+    harness.swipe(page, plane, place(), *[(0.25 + 0.05 * k, 0.3 + 0.05 * k) for k in range(9)])
+    assert place() == pytest.approx((0.65, 0.7), abs=0.02), "the handle follows the finger"
+    assert page.evaluate("scrollY") == top, "and the page stays where it is"
+
+
+def look(page, selector: str, part: str | None = None) -> list[str]:
+    """The background colours, as drawn, of all elements of a kind, or of their ``::before``."""
+    return page.evaluate(
+        """([selector, part]) => [...document.querySelectorAll(selector)]
+          .map((node) => getComputedStyle(node, part).backgroundColor)""",
+        [selector, part],
+    )
+
+
+@each
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_keep_what_a_background_said(new_page, name, scheme):
+    page = new_page(forced_colors="active", color_scheme=scheme)
+    harness.show(page, examples.ALL[name](), scheme)
+    paper = look(page, ".vw")[0]
+    for selector in (".vw-handle", ".vw-z", ".vw-grip:not(.vw-of-p)"):
+        assert paper not in look(page, selector, "::before"), f"{selector} has vanished"
+    dots = look(page, ".vw-class", "::before")
+    assert len(set(dots)) == len(dots) and paper not in dots, "classes look alike"
+    toggles = page.locator("[aria-pressed]:visible")
+    if toggles.count():
+        toggles.nth(1).click()
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(200)  # of the change of colour
+        pressed, others = (
+            set(look(page, f'.vw [aria-pressed="{state}"]')) for state in ("true", "false")
+        )
+        assert pressed and not pressed & others, "a pressed button looks like the others"
+    text = page.evaluate(
+        """() => {
+          const probe = document.querySelector(".vw").appendChild(document.createElement("i"));
+          probe.style.cssText = "forced-color-adjust: none; color: CanvasText";
+          return getComputedStyle(probe).color;
+        }"""
+    )
+    lines = page.evaluate(
+        """() => [...document.querySelectorAll(".vw-curve, .vw-ring, .vw-q-area, .vw-axes")]
+          .map((node) => getComputedStyle(node).stroke)"""
+    )
+    assert set(lines) <= {text}, "a line is drawn in a colour that the reader did not choose"

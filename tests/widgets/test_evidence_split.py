@@ -1,9 +1,13 @@
 """The evidence, split: quadrature in the browser against torch, and the ways to move q."""
 
+import io
+
 import examples
 import harness
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.distributions import Normal
 
 from vae_lib.widgets import EvidenceSplit
@@ -123,6 +127,19 @@ def test_the_bar_is_as_wide_as_the_numbers_say(browser_page):
     assert share == pytest.approx(kl / 4, abs=0.01)
     label = page.locator(".vw-split").get_attribute("aria-label")
     assert f"KL {kl:.3f}" in label
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_two_parts_of_the_bar_look_different_in_forced_colours(new_page, scheme):
+    page = new_page(forced_colors="active", color_scheme=scheme)
+    harness.show(page, examples.evidence_split(mean=0.9, std=0.5), scheme)
+    page.locator(".vw-split div").evaluate_all("(all) => all.forEach((n) => (n.textContent = ''))")
+    seen = []
+    for part in (".vw-part-elbo", ".vw-part-kl"):
+        shot = Image.open(io.BytesIO(page.locator(part).screenshot())).convert("L")
+        seen.append(np.asarray(shot)[6:-6, 6:-6] > 127)  # without the borders
+    plain, hatched = (min(area.mean(), 1 - area.mean()) for area in seen)
+    assert plain == 0 and 0.05 < hatched < 0.4, "one part is plain, the other hatched"
 
 
 def test_python_moves_q(browser_page):

@@ -5,8 +5,10 @@ live in JupyterLab and, with no kernel, on the static page.
 
 To add one, say ``TwoGaussians``:
 
-1. ``two_gaussians.py``: a subclass of ``anywidget.AnyWidget`` with
-   ``_esm = _assets.module("two_gaussians.js")`` and ``_css = _assets.style()``.
+1. ``two_gaussians.py``: a subclass of ``_stills.TouchableFigure`` (an anywidget) with
+   ``_esm = _assets.module("two_gaussians.js")``, with ``_draw()``, which gives a matplotlib figure
+   of the widget as it stands, and ``alt``, which says in words what that shows: they stand in its
+   place on paper, without scripts, and in viewers that run no widgets.
 2. Traits tagged ``sync=True``: small values as they are, arrays as ``Bytes`` (pack them with
    ``_weights.pack…``, which check shapes and say what is wrong; read them with ``floatsOf``,
    ``doublesOf``, ``bytesOf``, ``readMlp``). What the reader moves is a trait too.
@@ -15,7 +17,9 @@ To add one, say ``TwoGaussians``:
    stand in front of it, in one scope. Use only get, set, on, off and save_changes of the model.
 4. Moves go to the model (``send``); paint when the model says so (``listen``), once a frame
    (``frame``). Return ``undo.run``. Root: ``h("div", {class: "vw", role: "group", …})``.
-5. Pointer, touch and keyboard; a label on every control; colours from ``widgets.css`` variables.
+5. Pointer, touch and keyboard: a finger takes only what is drawn to be taken (``touch-action`` on
+   the handle), so that a swipe elsewhere scrolls. A label on every control; colours from the
+   variables of ``widgets.css``, and nothing said by a background alone (forced colours).
 6. Tests in ``tests/widgets`` compare its numbers with torch in Chromium (see ``harness.py``).
 """
 

@@ -3,6 +3,7 @@
 Networks go as float16: half the bytes, and a change in a decoded pixel too small to see.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-PIXELS = 784
 ACTIVATIONS = {
     nn.SiLU: "silu",
     nn.ReLU: "relu",
@@ -52,6 +52,26 @@ def pack(network: nn.Module, name: str) -> tuple[list[dict], bytes]:
     return spec, flat.numpy().astype("<f2").tobytes()
 
 
+def run(spec: list[dict], weights: bytes, values: Sequence[float]) -> np.ndarray:
+    """What a packed network gives for one input: ``runMlp`` in Python, for the still pictures."""
+    stored, at = np.frombuffer(weights, "<f2").astype(np.float32), 0
+    x = np.asarray(values, dtype=np.float32)
+    functions = {name: kind() for kind, name in ACTIVATIONS.items()}
+    for layer in spec:
+        if layer["kind"] == "linear":
+            rows, columns = layer["outputs"], layer["inputs"]
+            matrix = stored[at : (at := at + rows * columns)].reshape(rows, columns)
+            x = matrix @ x + stored[at : (at := at + rows)]
+        else:
+            x = functions[layer["kind"]](torch.from_numpy(x)).numpy()
+    return x
+
+
+def probabilities(spec: list[dict], weights: bytes, z: Sequence[float]) -> np.ndarray:
+    """The probability of ink in each pixel that a packed decoder gives for ``z``."""
+    return 1 / (1 + np.exp(-run(spec, weights, z).astype(float)))
+
+
 def inputs(spec: list[dict]) -> int:
     """Size of what a packed network takes."""
     return next(layer["inputs"] for layer in spec if layer["kind"] == "linear")
@@ -65,10 +85,10 @@ def outputs(spec: list[dict]) -> int:
 def pack_decoder(
     network: nn.Module, name: str, latent: int | None = None
 ) -> tuple[list[dict], bytes]:
-    """:func:`pack`, for a network that must give 784 logits (from ``latent`` inputs, if given)."""
+    """:func:`pack`, for the logits of a square image (from ``latent`` inputs, if given)."""
     spec, weights = pack(network, name)
-    if outputs(spec) != PIXELS:
-        raise ValueError(f"{name} gives {outputs(spec)} values, not the {PIXELS} logits of a digit")
+    if math.isqrt(outputs(spec)) ** 2 != outputs(spec):
+        raise ValueError(f"{name} gives {outputs(spec)} values, which make no square image")
     if latent is not None and inputs(spec) != latent:
         raise ValueError(
             f"{name} takes {inputs(spec)} latent dimensions, and this figure shows {latent}: "
@@ -78,12 +98,12 @@ def pack_decoder(
 
 
 def pack_encoder(
-    network: nn.Module, name: str, outputs_allowed: tuple[int, ...]
+    network: nn.Module, name: str, pixels: int, outputs_allowed: tuple[int, ...]
 ) -> tuple[list[dict], bytes]:
-    """:func:`pack`, for a network that takes 784 pixels and gives one of ``outputs_allowed``."""
+    """:func:`pack`, for a network that takes ``pixels`` and gives one of ``outputs_allowed``."""
     spec, weights = pack(network, name)
-    if inputs(spec) != PIXELS:
-        raise ValueError(f"{name} takes {inputs(spec)} values, not the {PIXELS} pixels of a digit")
+    if inputs(spec) != pixels:
+        raise ValueError(f"{name} takes {inputs(spec)} values, and an image has {pixels} pixels")
     if outputs(spec) not in outputs_allowed:
         wanted = " or ".join(str(size) for size in outputs_allowed)
         raise ValueError(f"{name} gives {outputs(spec)} values, where the decoder needs {wanted}")
@@ -96,7 +116,7 @@ def pack_networks(
     """The four traits of an encoder and its decoder; ``parameters``: how many outputs a latent."""
     spec, weights = pack_decoder(decoder, "decoder", latent)
     allowed = tuple(each * inputs(spec) for each in parameters)
-    encoder_spec, encoder_weights = pack_encoder(encoder, "encoder", allowed)
+    encoder_spec, encoder_weights = pack_encoder(encoder, "encoder", outputs(spec), allowed)
     return {
         "encoder": encoder_spec,
         "encoder_weights": encoder_weights,
@@ -105,11 +125,11 @@ def pack_networks(
     }
 
 
-def pack_images(images: Tensor, name: str = "images") -> bytes:
-    """Grey values [N, 784] in [0, 1] as bytes 0 to 255: exact for MNIST and for binary digits."""
+def pack_images(images: Tensor, pixels: int, name: str = "images") -> bytes:
+    """Grey values [N, pixels] in [0, 1] as bytes: exact for MNIST and for binary digits."""
     images = torch.as_tensor(images).detach().cpu()
-    if images.ndim != 2 or images.shape[1] != PIXELS or not len(images):
-        raise ValueError(f"{name} has shape {list(images.shape)}, not [N, {PIXELS}] with N >= 1")
+    if images.ndim != 2 or images.shape[1] != pixels or not len(images):
+        raise ValueError(f"{name} has shape {list(images.shape)}, not [N, {pixels}] with N >= 1")
     if not bool(((images >= 0) & (images <= 1)).all()):  # false for NaN too
         raise ValueError(f"{name} has pixels outside [0, 1]: divide bytes by 255")
     return (images * 255).round().to(torch.uint8).numpy().tobytes()

@@ -13,7 +13,8 @@ function render({ model, el }) {
   const said = announcer(undo);
   const draws = normalDraws(model.get("seed"));
   const layers = readMlp(model.get("decoder"), model.get("decoder_weights"));
-  const [probabilities, pixels] = [digitTile(), digitTile()];
+  const size = outputsOf(model.get("decoder"));
+  const [probabilities, pixels] = [digitTile(Math.sqrt(size)), digitTile(Math.sqrt(size))];
   const numbers = readings({ prior: "log p(z)", likelihood: "log p(x|z)", joint: "log p(x, z)" });
   const told = h("p", { class: "vw-note" });
 
@@ -39,7 +40,7 @@ function render({ model, el }) {
   const next = button("", advance);
   const again = button("New pixels, same z", drawPixels);
 
-  const blank = new Float32Array(784);
+  const blank = new Float32Array(size);
   const work = frame(() => {
     const [z, step] = [model.get("z"), model.get("step")];
     const logits = runMlp(layers, Float32Array.from(z));

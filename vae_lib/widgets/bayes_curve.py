@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-import anywidget
+import numpy as np
 import torch
 import traitlets
 from torch import Tensor
 
-from vae_lib.widgets import _assets
+from vae_lib.widgets import _assets, _stills
 from vae_lib.widgets._weights import pack_floats
 
 
-class BayesCurve(anywidget.AnyWidget):
+class BayesCurve(_stills.TouchableFigure):
     """Drag x in the plane and see prior, likelihood and posterior over a 1-D latent (chapter 5).
 
     The model is z ~ N(0, 1), x | z ~ N(curve(z), std² I) with x in the plane. The browser does
@@ -36,7 +36,6 @@ class BayesCurve(anywidget.AnyWidget):
     """
 
     _esm = _assets.module("bayes_curve.js")
-    _css = _assets.style()
 
     nodes = traitlets.Bytes().tag(sync=True)  # float64 [Q]
     curve = traitlets.Bytes().tag(sync=True)  # float64 [Q, 2]
@@ -78,6 +77,39 @@ class BayesCurve(anywidget.AnyWidget):
             x=_point(x, "x"),
             std=float(std),
         )
+
+    @property
+    def alt(self) -> str:
+        """What the still shows, in words."""
+        x = ", ".join(f"{v:.2f}" for v in self.x)
+        return (
+            f"Left, a curve in the plane and the observed point x = ({x}), with noise "
+            f"σ = {self.std:.2f}. Right, prior and posterior over the latent z that made x; "
+            f"log p(x) = {self._posterior()[1]:.2f} nats."
+        )
+
+    def _posterior(self) -> tuple[np.ndarray, float]:
+        """p(z|x) on the nodes [Q], and log p(x), by the trapezium rule."""
+        z, curve = np.frombuffer(self.nodes), np.frombuffer(self.curve).reshape(-1, 2)
+        squares = z**2 + ((curve - self.x) ** 2).sum(1) / self.std**2
+        joint = np.exp(-0.5 * squares) / (2 * np.pi) ** 1.5 / self.std**2
+        evidence = (joint[1:] + joint[:-1]).sum() / 2 * (z[1] - z[0])
+        return joint / evidence, float(np.log(evidence))
+
+    def _draw(self):
+        z, curve = np.frombuffer(self.nodes), np.frombuffer(self.curve).reshape(-1, 2)
+        shown = (z >= self.z_range[0]) & (z <= self.z_range[1])
+        figure, (left, right) = _stills.panels(1, 1.4)
+        _stills.plane(left, self.extent, ["$x_1$", "$x_2$"], "the curve, and x")
+        left.plot(*curve[shown].T, color=_stills.PRIOR)
+        _stills.handle(left, self.x)
+        prior = np.exp(-0.5 * z**2) / (2 * np.pi) ** 0.5
+        right.plot(z[shown], prior[shown], ":", color=_stills.PRIOR, label="prior p(z)")
+        posterior = self._posterior()[0][shown]
+        right.plot(z[shown], posterior, color=_stills.POSTERIOR, label="posterior p(z|x)")
+        right.set(xlabel="z", yticks=[])
+        right.legend(frameon=False)
+        return figure
 
 
 def _check_even(nodes: Tensor) -> None:

@@ -18,7 +18,8 @@ function chart({ label, range, height = 230, curves, axis, undo }) {
   const toX = (v) => ((v - range[0]) / (range[1] - range[0])) * width;
 
   function drawTicks() {
-    const step = niceStep(range[1] - range[0], width / 42);
+    const room = 3 * parseFloat(getComputedStyle(root).fontSize); // for a number
+    const step = niceStep(range[1] - range[0], width / room);
     const parts = [svg("path", { d: `M0 ${height - foot}H${width}` })];
     for (let v = Math.ceil(range[0] / step) * step; v <= range[1] + 1e-9; v += step) {
       const x = clamp(toX(v), 8, width - 8);

@@ -5,20 +5,21 @@ function render({ model, el }) {
   const said = announcer(undo);
   const images = bytesOf(model.get("images"));
   const limits = model.get("limits"); // [low, high] of each unit
+  const size = outputsOf(model.get("decoder")); // pixels of an image
   let encoder, decoder;
   let best = null; // the loss of the encoder's code, until the digit or a network changes
 
-  const original = () => digitAt(images, model.get("chosen"));
+  const original = () => digitAt(images, model.get("chosen"), size);
   const encoded = (x) => Array.from(runMlp(encoder, x).subarray(0, limits.length));
   const decode = (code) => runMlp(decoder, Float32Array.from(code));
 
-  const pick = (chosen) => send(model, { chosen, code: encoded(digitAt(images, chosen)) });
+  const pick = (chosen) => send(model, { chosen, code: encoded(digitAt(images, chosen, size)) });
   const turn = (unit, value) =>
     send(model, { code: model.get("code").map((v, i) => (i === unit ? value : v)) });
   const reset = () => send(model, { code: encoded(original()) });
 
-  const [before, after] = [digitTile(), digitTile()];
-  const row = digitRow(images, "Held-out digits to pick from", pick);
+  const [before, after] = [digitTile(Math.sqrt(size)), digitTile(Math.sqrt(size))];
+  const row = digitRow(images, size, "Held-out digits to pick from", pick);
   const knobs = limits.map(([min, max], unit) =>
     slider({
       label: `code unit ${unit + 1}`,

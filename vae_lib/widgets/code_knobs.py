@@ -1,25 +1,25 @@
 """Code knobs: turn the units of a digit's code by hand."""
 
-import anywidget
+import numpy as np
 import traitlets
 from torch import Tensor, nn
 
-from vae_lib.widgets import _assets
-from vae_lib.widgets._weights import inputs, pack_images, pack_networks
+from vae_lib.widgets import _assets, _stills
+from vae_lib.widgets._weights import inputs, outputs, pack_images, pack_networks, probabilities, run
 
 MOST_UNITS = 16  # more sliders than this is no figure any more
 
 
-class CodeKnobs(anywidget.AnyWidget):
+class CodeKnobs(_stills.TouchableFigure):
     """Pick a digit; one slider for each unit of its code; the decoded digit and its loss.
 
     The loss is the Bernoulli negative log-likelihood of the original, in nats, summed over its
     pixels. ``chosen`` and ``code`` are synced. Introduced in chapter 1.
 
     Args:
-        encoder: network x [B, 784] -> code [B, D], or (mu | logvar) [B, 2D], of which mu is used.
-        decoder: network code [B, D] -> logits [B, 784]; D at most 16.
-        images: digits [N, 784] to pick from, as the encoder takes them.
+        encoder: network x [B, pixels] -> code [B, D], or (mu | logvar) [B, 2D]: mu is used.
+        decoder: network code [B, D] -> logits [B, pixels]; D at most 16.
+        images: digits [N, pixels] to pick from, as the encoder takes them.
         codes: codes [M, D] of held-out digits; they set how far each slider goes.
 
     Raises:
@@ -28,7 +28,6 @@ class CodeKnobs(anywidget.AnyWidget):
     """
 
     _esm = _assets.module("code_knobs.js")
-    _css = _assets.style()
 
     encoder = traitlets.List().tag(sync=True)
     encoder_weights = traitlets.Bytes().tag(sync=True)
@@ -40,9 +39,9 @@ class CodeKnobs(anywidget.AnyWidget):
     code = traitlets.List().tag(sync=True)  # empty: the encoder's own
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, images: Tensor, codes: Tensor):
-        super().__init__(
-            **_networks(encoder, decoder), images=pack_images(images), limits=[[-1.0, 1.0]]
-        )
+        traits = _networks(encoder, decoder)
+        pixels = outputs(traits["decoder"])
+        super().__init__(**traits, images=pack_images(images, pixels), limits=[[-1.0, 1.0]])
         units = inputs(self.decoder)
         if codes.ndim != 2 or codes.shape[1] != units or len(codes) < 2:
             raise ValueError(f"codes has shape {list(codes.shape)}, not [M, {units}] with M >= 2")
@@ -54,6 +53,28 @@ class CodeKnobs(anywidget.AnyWidget):
             for name, value in _networks(encoder, decoder).items():
                 setattr(self, name, value)
             self.code = []
+
+    @property
+    def alt(self) -> str:
+        """What the still shows, in words."""
+        return (
+            f"Digit {self.chosen + 1} of the row, the image decoded from its code, and a bar for "
+            f"each of the {len(self.limits)} units of that code."
+        )
+
+    def _draw(self):
+        images = np.frombuffer(self.images, np.uint8).reshape(-1, outputs(self.decoder)) / 255
+        x = images[self.chosen]
+        units = range(1, len(self.limits) + 1)
+        code = self.code or run(self.encoder, self.encoder_weights, x)[: len(units)]
+        figure, (left, middle, right) = _stills.panels(1, 1, 1.4, height=210)
+        _stills.digit(left, x, "original")
+        _stills.digit(middle, probabilities(self.decoder, self.decoder_weights, code), "decoded")
+        right.barh(units, code, color=_stills.POSTERIOR)
+        right.axvline(0, color="black", linewidth=0.8)
+        right.set(title="the code", ylabel="unit", yticks=units)
+        right.invert_yaxis()
+        return figure
 
 
 def _networks(encoder: nn.Module, decoder: nn.Module) -> dict:

@@ -30,6 +30,7 @@ function frame(work) {
     if (!asked) asked = requestAnimationFrame(() => ((asked = 0), work()));
   };
   later.cancel = () => cancelAnimationFrame(asked);
+  later.now = () => (later.cancel(), (asked = 0), work());
   return later;
 }
 
@@ -76,6 +77,8 @@ function announcer(undo) {
 
 // ---- light and dark ------------------------------------------------------------------------
 // Call when the page changes between light and dark: the site marks html, JupyterLab marks body.
+// `changed` must paint at once: a page turns light as it goes to the printer, which waits for no
+// frame.
 function onTheme(changed, undo) {
   const observer = new MutationObserver(changed);
   const options = { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "class"] };
@@ -92,16 +95,16 @@ const colour = (node, name) => getComputedStyle(node).getPropertyValue(name).tri
 const classColours = (node) => Array.from({ length: 10 }, (_, i) => colour(node, `--vw-class-${i}`));
 
 // ---- digits --------------------------------------------------------------------------------
-// A 28x28 tile. Zero is white paper and one is black ink, in light and in dark mode alike, as in
+// A square tile of side x side pixels. Zero is white paper and one is black ink, in light and in dark mode alike, as in
 // the book's figures: a digit that turned with the page would be another digit.
-function digitTile(attributes = {}) {
-  const canvas = h("canvas", { width: 28, height: 28, class: "vw-digit", role: "img", ...attributes });
+function digitTile(side, attributes = {}) {
+  const canvas = h("canvas", { width: side, height: side, class: "vw-digit", role: "img", ...attributes });
   const context = canvas.getContext("2d");
-  const image = context.createImageData(28, 28);
+  const image = context.createImageData(side, side);
   image.data.fill(255);
-  // values: 784 grey values in [0, 1], or logits with map = sigmoid
+  // values: side x side grey values in [0, 1], or logits with map = sigmoid
   const paint = (values, map = (v) => v) => {
-    for (let i = 0, at = 0; i < 784; i++, at += 4) {
+    for (let i = 0, at = 0; at < image.data.length; i++, at += 4) {
       const grey = Math.round(255 * (1 - map(values[i])));
       image.data[at] = image.data[at + 1] = image.data[at + 2] = grey;
     }
@@ -111,16 +114,16 @@ function digitTile(attributes = {}) {
   return { canvas, paint, describe };
 }
 
-// Grey values of digit number i in a trait of N x 784 bytes.
-function digitAt(bytes, i) {
-  return Float32Array.from(bytes.subarray(784 * i, 784 * (i + 1)), (v) => v / 255);
+// Grey values of image number i in a trait of N images of so many pixels, a byte each.
+function digitAt(bytes, i, pixels) {
+  return Float32Array.from(bytes.subarray(pixels * i, pixels * (i + 1)), (v) => v / 255);
 }
 
-// A row of digits to choose from, out of a trait of N x 784 bytes.
-function digitRow(bytes, label, onChoose) {
-  const buttons = Array.from({ length: bytes.length / 784 }, (_, i) => {
-    const tile = digitTile({ role: null, "aria-hidden": "true" });
-    tile.paint(digitAt(bytes, i));
+// A row of digits to choose from, out of such a trait.
+function digitRow(bytes, pixels, label, onChoose) {
+  const buttons = Array.from({ length: bytes.length / pixels }, (_, i) => {
+    const tile = digitTile(Math.sqrt(pixels), { role: null, "aria-hidden": "true" });
+    tile.paint(digitAt(bytes, i, pixels));
     const attributes = { class: "vw-pick", "aria-pressed": "false", "aria-label": `digit ${i + 1}` };
     return button(tile.canvas, () => onChoose(i), attributes);
   });

@@ -1,12 +1,14 @@
 // Draw a digit; the encoder gives q(z|x); a z from it is decoded.
 
 const PEN = 1.4; // radius of the pen, in pixels of the 28x28 image
+const SIDE = 28; // of the image, in pixels
+const PIXELS = SIDE * SIDE;
 const CENTRE = 14.5; // where MNIST has a digit's centre of mass, in pixels from the edge
 
 // Ink of round-capped lines on the 28x28 grid, with edges one pixel soft. Each stroke is a list
 // of [x, y] in pixels, which are placed at scale * point + shift first.
 function inkOf(strokes, scale = 1, shift = [0, 0]) {
-  const ink = new Float32Array(784);
+  const ink = new Float32Array(PIXELS);
   for (const stroke of strokes) {
     const points = stroke.map(([x, y]) => [scale * x + shift[0], scale * y + shift[1]]);
     points.forEach((to, i) => inkSegment(ink, points[Math.max(i - 1, 0)], to));
@@ -19,14 +21,14 @@ function inkSegment(ink, [ax, ay], [bx, by]) {
   const [dx, dy] = [bx - ax, by - ay];
   const squared = dx * dx + dy * dy || 1;
   const first = (a, b) => Math.max(0, Math.floor(Math.min(a, b) - reach));
-  const last = (a, b) => Math.min(27, Math.ceil(Math.max(a, b) + reach));
+  const last = (a, b) => Math.min(SIDE - 1, Math.ceil(Math.max(a, b) + reach));
   for (let row = first(ay, by); row <= last(ay, by); row++) {
     for (let column = first(ax, bx); column <= last(ax, bx); column++) {
       const [px, py] = [column + 0.5 - ax, row + 0.5 - ay];
       const t = clamp((px * dx + py * dy) / squared, 0, 1);
       const distance = Math.hypot(px - t * dx, py - t * dy);
       const level = clamp(PEN + 0.5 - distance, 0, 1);
-      const at = 28 * row + column;
+      const at = SIDE * row + column;
       if (level > ink[at]) ink[at] = level;
     }
   }
@@ -36,7 +38,7 @@ function inkSegment(ink, [ax, ay], [bx, by]) {
 // middle of the 28x28 image. A dot is not blown up to fill the box.
 function likeMnist(strokes) {
   const points = strokes.flat();
-  if (!points.length) return new Float32Array(784);
+  if (!points.length) return new Float32Array(PIXELS);
   const [xs, ys] = [points.map((p) => p[0]), points.map((p) => p[1])];
   const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
   const scale = Math.min((20 - 2 * PEN) / Math.max(right - left, bottom - top, 1e-6), 3);
@@ -49,8 +51,8 @@ function centreOfMass(ink) {
   let [mass, x, y] = [0, 0, 0];
   ink.forEach((level, i) => {
     mass += level;
-    x += level * ((i % 28) + 0.5);
-    y += level * (Math.floor(i / 28) + 0.5);
+    x += level * ((i % SIDE) + 0.5);
+    y += level * (Math.floor(i / SIDE) + 0.5);
   });
   return [x / mass, y / mass];
 }
@@ -75,7 +77,7 @@ function drawingBoard(onDraw, announce, undo) {
     if (!size) return;
     if (canvas.width !== size) canvas.width = canvas.height = size;
     const context = canvas.getContext("2d");
-    const unit = size / 28;
+    const unit = size / SIDE;
     context.fillStyle = "#fff";
     context.fillRect(0, 0, size, size);
     if (shown) paintPixels(context, shown, unit);
@@ -115,7 +117,7 @@ function drawingBoard(onDraw, announce, undo) {
 
   const where = (event) => {
     const box = canvas.getBoundingClientRect();
-    const inside = (v) => clamp(28 * v, 0, 28);
+    const inside = (v) => clamp(SIDE * v, 0, SIDE);
     return [inside((event.clientX - box.left) / box.width), inside((event.clientY - box.top) / box.height)];
   };
   canvas.addEventListener("pointerdown", (event) => {
@@ -142,7 +144,7 @@ function drawingBoard(onDraw, announce, undo) {
       announce(down ? "Pen down" : "Pen up");
     } else {
       const step = event.shiftKey ? 3 : 1;
-      pen = [clamp(pen[0] + dx * step, 1, 27), clamp(pen[1] - dy * step, 1, 27)];
+      pen = [clamp(pen[0] + dx * step, 1, SIDE - 1), clamp(pen[1] - dy * step, 1, SIDE - 1)];
       if (down) extend(pen);
       else announce(`Pen at column ${Math.round(pen[0])}, row ${Math.round(pen[1])}`);
     }
@@ -165,7 +167,7 @@ function paintPixels(context, image, unit) {
   image.forEach((level, i) => {
     const grey = Math.round(255 * (1 - level));
     context.fillStyle = `rgb(${grey}, ${grey}, ${grey})`;
-    const [x, y] = [(i % 28) * unit, Math.floor(i / 28) * unit];
+    const [x, y] = [(i % SIDE) * unit, Math.floor(i / SIDE) * unit];
     if (level) context.fillRect(Math.floor(x), Math.floor(y), Math.ceil(unit), Math.ceil(unit));
   });
 }
@@ -185,16 +187,16 @@ function render({ model, el }) {
   };
   const board = drawingBoard((strokes) => sendImage(likeMnist(strokes)), said.say, undo);
   const pick = (i) => {
-    sendImage(digitAt(samples, i));
-    board.show(digitAt(samples, i));
+    sendImage(digitAt(samples, i, PIXELS));
+    board.show(digitAt(samples, i, PIXELS));
     row.choose(i);
   };
   const clear = () => {
     board.show(null);
-    sendImage(new Float32Array(784));
+    sendImage(new Float32Array(PIXELS));
   };
 
-  const [seen, decoded] = [digitTile(), digitTile()];
+  const [seen, decoded] = [digitTile(SIDE), digitTile(SIDE)];
   const surface = plane({
     label: "Latent plane",
     names: ["z₁", "z₂"],
@@ -239,7 +241,7 @@ function render({ model, el }) {
   });
 
   function showNothing() {
-    decoded.paint(new Float32Array(784));
+    decoded.paint(new Float32Array(PIXELS));
     decoded.describe("nothing decoded yet");
     numbers.show({ mu: "–", sigma: "–", eps: "–", z: "–", kl: "–", nll: "–" });
     placeAll([0, 0], [1, 1], [0, 0]);
@@ -295,14 +297,14 @@ function render({ model, el }) {
   // Python, or another view, has set the image: show it on the board.
   function follow() {
     const ink = bytesOf(model.get("image"));
-    if (!own || !sameBytes(ink, own)) board.show(digitAt(ink, 0));
+    if (!own || !sameBytes(ink, own)) board.show(digitAt(ink, 0, PIXELS));
     row.choose(samples.length ? indexOf(samples, ink) : -1);
     work();
   }
 
   const setEps = (eps) => send(model, { eps });
   samples = bytesOf(model.get("samples"));
-  row = digitRow(samples, "Held-out digits to load", pick);
+  row = digitRow(samples, PIXELS, "Held-out digits to load", pick);
   const tools = h("div", { class: "vw-bar" }, button("Clear", clear));
   const sampling = h(
     "div",
@@ -339,8 +341,8 @@ function render({ model, el }) {
 
 // Which of the samples an image is; -1 if none.
 function indexOf(samples, image) {
-  for (let i = 0; i < samples.length / 784; i++) {
-    if (sameBytes(image, samples.subarray(784 * i, 784 * (i + 1)))) return i;
+  for (let i = 0; i < samples.length / PIXELS; i++) {
+    if (sameBytes(image, samples.subarray(PIXELS * i, PIXELS * (i + 1)))) return i;
   }
   return -1;
 }

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
-import anywidget
+import numpy as np
 import traitlets
 
-from vae_lib.widgets import _assets
+from vae_lib.widgets import _assets, _stills
 
 MOST_RHO = 0.98  # beyond it the posterior is thinner than a pixel
+LOG_STDS = (-2.6, 0.9)  # what the plane of log s shows; the page has the same numbers
 
 
-class LambdaPlane(anywidget.AnyWidget):
+class LambdaPlane(_stills.TouchableFigure):
     """Move λ = (m, log s) and watch q_λ = N(m, diag s²) over a posterior with correlation ρ.
 
     The posterior is N(0, [[1, ρ], [ρ, 1]]). The left plane is a slice of λ space, log s_1 against
@@ -23,7 +24,6 @@ class LambdaPlane(anywidget.AnyWidget):
     """
 
     _esm = _assets.module("lambda_plane.js")
-    _css = _assets.style()
 
     rho = traitlets.Float(0.9).tag(sync=True)
     mean = traitlets.List().tag(sync=True)
@@ -44,3 +44,37 @@ class LambdaPlane(anywidget.AnyWidget):
         super().__init__(
             rho=float(rho), mean=[float(v) for v in mean], log_std=[float(v) for v in log_std]
         )
+
+    @property
+    def alt(self) -> str:
+        """What the still shows, in words."""
+        pairs = (self.mean, np.exp(self.log_std))
+        mean, std = (", ".join(f"{v:.2f}" for v in pair) for pair in pairs)
+        return (
+            f"Left, KL(q ‖ p) over log s₁ and log s₂. Right, q with mean ({mean}) and standard "
+            f"deviations ({std}), over contours of p with correlation {self.rho:.2f}; "
+            f"KL(q ‖ p) = {self._kl(*self.log_std):.3f} nats."
+        )
+
+    def _kl(self, log_s1, log_s2):
+        """KL(N(m, diag s²) ‖ N(0, [[1, ρ], [ρ, 1]])) in nats; log s may be arrays."""
+        (m1, m2), left = self.mean, 1 - self.rho**2
+        squares = np.exp(2 * log_s1) + np.exp(2 * log_s2) + m1**2 + m2**2 - 2 * self.rho * m1 * m2
+        return 0.5 * (squares / left - 2 + np.log(left)) - log_s1 - log_s2
+
+    def _draw(self):
+        figure, (left, right) = _stills.panels(1, 1, height=280)
+        _stills.plane(left, LOG_STDS * 2, ["$\\log s_1$", "$\\log s_2$"], "λ: shaded by KL(q ‖ p)")
+        along = np.linspace(*LOG_STDS, 80)
+        kl = self._kl(along[None, :], along[:, None])
+        bands = kl.min() + np.arange(0, 8, 0.5)
+        left.contourf(along, along, kl, bands, cmap="Blues_r", extend="max")
+        _stills.handle(left, self.log_std)
+        _stills.plane(right, [-3, 3, -3, 3], ["$z_1$", "$z_2$"], "q (filled) over p (lines)")
+        turn = np.linspace(0, 2 * np.pi, 90)
+        lean = self.rho * np.cos(turn) + (1 - self.rho**2) ** 0.5 * np.sin(turn)
+        for radius in (1, 2):
+            right.plot(radius * np.cos(turn), radius * lean, color=_stills.POSTERIOR)
+            _stills.spread(right, self.mean, np.exp(self.log_std), radius)
+        _stills.handle(right, self.mean)
+        return figure

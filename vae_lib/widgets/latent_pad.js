@@ -10,6 +10,7 @@ function render({ model, el }) {
   const said = announcer(undo);
   const root = h("div", { class: "vw", role: "group", "aria-label": "Latent pad" }, grid, said.root);
   let views = {}; // one for each decoder, by name
+  let shown = ""; // the names of the views and the size of what they decode
   let chosen = -1;
   const draws = normalDraws(model.get("seed"));
 
@@ -25,8 +26,10 @@ function render({ model, el }) {
   function load() {
     const pads = model.get("pads");
     const names = pads.map((pad) => pad.name);
-    if (names.join("\n") !== Object.keys(views).join("\n")) {
-      views = Object.fromEntries(names.map((name) => [name, padView(name)]));
+    const shape = pads.map((pad) => `${pad.name} ${outputsOf(pad.spec)}`).join("\n");
+    if (shape !== shown) {
+      shown = shape;
+      views = Object.fromEntries(pads.map((pad) => [pad.name, padView(pad)]));
       grid.replaceChildren(...Object.values(views).map((view) => view.root));
       grid.classList.toggle("vw-single", names.length === 1);
     }
@@ -41,9 +44,9 @@ function render({ model, el }) {
     for (const [name, view] of Object.entries(views)) view.show(positions[name] ?? [0, 0]);
   }
 
-  function padView(name) {
+  function padView({ name, spec }) {
     let layers, codes, labels, ring, z = [0, 0];
-    const tile = digitTile();
+    const tile = digitTile(Math.sqrt(outputsOf(spec)));
     const surface = plane({
       label: `${name}: latent vector z`,
       names: ["z₁", "z₂"],

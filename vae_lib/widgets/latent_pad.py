@@ -2,27 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 
-import anywidget
 import traitlets
 from torch import Tensor, nn
 
-from vae_lib.widgets import _assets
+from vae_lib.widgets import _assets, _stills
 from vae_lib.widgets._weights import (
     checked_extent,
     extent_of,
     pack_codes,
     pack_decoder,
     pack_labels,
+    probabilities,
 )
 
 
-class LatentPad(anywidget.AnyWidget):
+class LatentPad(_stills.TouchableFigure):
     """Drag z over the latent plane of one or several decoders and see each decode it.
 
     ``positions`` is synced: ``pad.positions["VAE"]`` is where the reader left that handle.
 
     Args:
-        decoders: networks z [B, 2] -> logits [B, 784], by the name that the page shows.
+        decoders: networks z [B, 2] -> logits [B, side²], by the name that the page shows.
         codes: for each name, codes [N, 2] of held-out digits, drawn as faint points.
         labels: classes [N] of those digits, which colour the points.
         extents: for each name, (x_min, x_max, y_min, y_max); worked out from the codes if absent.
@@ -31,7 +31,8 @@ class LatentPad(anywidget.AnyWidget):
 
     Raises:
         TypeError: for a decoder with layers other than Linear and simple activations.
-        ValueError: for a decoder that is not 2 -> 784, or codes and labels that do not match.
+        ValueError: for a decoder that does not go from 2 to a square number, or for codes and
+            labels that do not match.
 
     Example:
         pad = LatentPad({"VAE": vae.decoder}, {"VAE": codes}, labels, prior=["VAE"])
@@ -39,7 +40,6 @@ class LatentPad(anywidget.AnyWidget):
     """
 
     _esm = _assets.module("latent_pad.js")
-    _css = _assets.style()
 
     pads = traitlets.List().tag(sync=True)  # name, spec, weights, codes, extent, prior
     labels = traitlets.Bytes().tag(sync=True)
@@ -102,6 +102,29 @@ class LatentPad(anywidget.AnyWidget):
         if extent is not None:
             new["extent"] = checked_extent(extent)
         self.pads = [new if pad is old else pad for pad in self.pads]
+
+    @property
+    def alt(self) -> str:
+        """What the still shows, in words."""
+        said = (
+            f"{name} at z = ({z[0]:.2f}, {z[1]:.2f})" for name, z in sorted(self.positions.items())
+        )
+        return (
+            "A latent plane with the codes of held-out digits, and beside it the image decoded "
+            f"at the handle: {'; '.join(said)}."
+        )
+
+    def _draw(self):
+        figure, axes = _stills.panels(*[2, 1] * len(self.pads))
+        for pad, left, right in zip(self.pads, axes[::2], axes[1::2], strict=True):
+            z = self.positions.get(pad["name"], [0.0, 0.0])
+            _stills.plane(left, pad["extent"], ["$z_1$", "$z_2$"], pad["name"])
+            _stills.codes(left, pad["codes"], self.labels)
+            if pad["prior"]:
+                _stills.ring(left)
+            _stills.handle(left, z)
+            _stills.digit(right, probabilities(pad["spec"], pad["weights"], z), "decoded")
+        return figure
 
 
 def _pad(name, decoder, codes, extent, prior) -> dict:

@@ -53,6 +53,9 @@ function readMlp(spec, view) {
   );
 }
 
+// How many values a network gives; for a decoder, the pixels of its image.
+const outputsOf = (spec) => spec.filter((layer) => layer.kind === "linear").at(-1).outputs;
+
 // What the network gives for one input. The array is the network's own: the next call reuses it.
 function runMlp(layers, input) {
   let values = input;

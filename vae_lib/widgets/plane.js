@@ -92,8 +92,15 @@ function plane({ label, names, extent, paint, onMove, describe = tuple, undo }) 
   if (handle) {
     root.append(handle);
     root.classList.add("vw-draggable");
+    // A finger takes the handle, or taps where it shall go. A swipe that begins elsewhere scrolls
+    // the page: then the browser cancels the pointer, and no tap comes of it.
+    let tap = null; // where a finger came down beside the handle
     root.addEventListener("pointerdown", (event) => {
       if (event.button) return;
+      if (event.pointerType === "touch" && !handle.contains(event.target)) {
+        tap = event;
+        return;
+      }
       event.preventDefault();
       root.setPointerCapture(event.pointerId);
       handle.focus({ preventScroll: true });
@@ -102,6 +109,12 @@ function plane({ label, names, extent, paint, onMove, describe = tuple, undo }) 
     root.addEventListener("pointermove", (event) => {
       if (root.hasPointerCapture(event.pointerId)) dragged(event);
     });
+    root.addEventListener("pointerup", (event) => {
+      if (tap?.pointerId !== event.pointerId) return;
+      if (Math.hypot(event.clientX - tap.clientX, event.clientY - tap.clientY) < 10) dragged(event);
+      tap = null;
+    });
+    root.addEventListener("pointercancel", () => (tap = null));
     handle.addEventListener("keydown", pressed);
   } else {
     setAttributes(root, { role: "img", "aria-label": label });
@@ -132,7 +145,7 @@ function plane({ label, names, extent, paint, onMove, describe = tuple, undo }) 
   const observer = new ResizeObserver(repaint);
   observer.observe(root);
   undo.add(() => (observer.disconnect(), repaint.cancel()));
-  onTheme(repaint, undo);
+  onTheme(repaint.now, undo);
   setExtent(extent);
   const relabel = (text) => (handle ?? root).setAttribute("aria-label", text);
   return { root, handle, repaint, setExtent, moveTo, ellipse, sign, relabel };

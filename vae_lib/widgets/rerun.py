@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import ipywidgets
 import traitlets
 
+from vae_lib.widgets._stills import with_still
+
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -101,6 +103,10 @@ class RerunPanel(ipywidgets.VBox):
         buttons = ipywidgets.HBox([self.train_button, self.stop_button])
         controls = [self.latent, self.beta, self.epochs, buttons, self.bar, self.status]
         super().__init__([*controls, self.picture])
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return bundle and with_still(bundle, self.picture.value, self.picture.alt)
 
     @property
     def settings(self) -> Settings:
