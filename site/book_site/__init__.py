@@ -3,7 +3,8 @@
 ``_config.yml`` loads it, so ``jupyter-book build .`` alone does all that follows:
 
 * ``execution``   keys the cache of executed notebooks, so that no stale output is ever shown
-* ``equations``   numbers equations per chapter, "(8.3)"
+* ``references``  numbers equations, links to them, and finds what other links name
+* ``notes``       draws notes and promises as boxes, and counts the promises
 * ``mathematics`` renders formulas at build time with KaTeX: pages need no math script
 * ``repository``  finds the book's address for launch buttons, metadata and the sitemap
 * ``search``      takes British and American spellings for the same word
@@ -12,14 +13,24 @@
 * ``pages``       the 404 page, the widgets' check, small repairs to the theme's pages
 """
 
-from . import equations, execution, mathematics, output, pages, repository, search, stills
+from . import (
+    execution,
+    mathematics,
+    notes,
+    output,
+    pages,
+    references,
+    repository,
+    search,
+    stills,
+)
 
 __version__ = "1"
 
 
 def setup(app):
     """Register every part with Sphinx."""
-    parts = (execution, equations, mathematics, repository, search, output, stills, pages)
+    parts = (execution, references, notes, mathematics, repository, search, output, stills, pages)
     for part in parts:
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -69,8 +69,6 @@ def add_sizes(app, body: str) -> str:
 def mend_markup(app, pagename, templatename, context, doctree):
     """Mend what accessibility and speed checks find in the HTML that others write."""
     body = context.get("body", "")
-    if 'class="citation-list"' in body:  # its roles are deprecated, and wrongly nested
-        body = re.sub(r' role="(?:list|doc-biblioentry|doc-backlink)"', "", body)
     # An empty corner of a table heads nothing.
     body = re.sub(r'<th class="head">\s*(?:<p>\s*</p>)?\s*</th>', "<td></td>", body)
     # A folded cell is named by the words on it.

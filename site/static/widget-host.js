@@ -154,7 +154,7 @@ async function renderAnywidget(id, stored, getModel, place) {
 function kernelNotice() {
   const root = document.documentElement.dataset.content_root ?? "./";
   const binder = document.querySelector('.article-header-buttons a[href*="/v2/gh/"]')?.href;
-  const run = element("a", { href: `${root}book/intro.html#rerun` }, "run the book yourself");
+  const run = element("a", { href: `${root}book/intro.html#how-to-read-launch-and-rerun` }, "run the book yourself");
   const launch = binder && element("a", { href: binder }, "launch this page in Binder");
   const ways = launch ? [launch, " or ", run] : [run];
   const text = ["These controls need a running kernel: ", ...ways, ". "];

@@ -1,7 +1,9 @@
 """What stands in the notebooks' files: promises with their outputs, and nothing else."""
 
 import ast
+import builtins
 import re
+import symtable
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +21,16 @@ TAGS = {
 PROMISE = {"nbval-check-output", "keep_output"}
 DRAWING = {"digit_grid", "digit_rows", "code_map", "learning_curves", "manifold"}
 PLOTTING = {"subplots", "subplot_mosaic", "figure", "plot", "scatter", "imshow", "hist", "bar"}
-EQUATION = re.compile(r"\$\$[ \t]*\(([^)\s]*)\)[ \t]*$", flags=re.MULTILINE)
+FOLDED = {"hide-input", "remove-input", "remove-cell"}
+DISPLAY = re.compile(r"\$\$(.*?)\$\$", flags=re.DOTALL)
+MYST = {
+    "a role": r"\{[a-z][\w:-]*\}`",
+    "a directive": r"^ *(?::::|```\{)",
+    "a label of an equation": r"\$\$ *\([\w:-]+\) *$|\(eq-",
+    "a label": r"^\([\w-]+\)=",
+    "an attribute": r"[\])`]\{[.#][^}]*\}",
+}
+SOLUTION = re.compile(r"^### Solution (\d+)\.(\d+)$", flags=re.MULTILINE)
 EXERCISE = re.compile(r"^### Exercise (\d+)\.(\d+): \S", flags=re.MULTILINE)
 
 
@@ -99,6 +110,29 @@ def test_a_promise_only_prints(notebook):
         assert cell.outputs[0].text.strip(), cell.source
 
 
+def is_promise_call(node: ast.stmt) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] == "promise"
+
+
+def test_a_promise_shows_claim_and_numbers_and_prints_nothing_else(notebook):
+    """``promise`` raises where the claim fails; a sentence that is printed cannot."""
+    for cell in promises(notebook):
+        nodes = [node for top in tree(cell).body for node in ast.walk(top)]
+        assert any(is_promise_call(node) for node in nodes), cell.source
+        assert "print" not in calls(tree(cell)), f"use vae_lib.promises.promise:\n{cell.source}"
+        lines = "".join(output.text for output in cell.outputs).splitlines()
+        assert all(line.startswith(("✓ ", "    · ")) for line in lines), cell.source
+
+
+def test_every_promise_is_kept_and_compared(notebook):
+    """A call of ``promise`` in a cell without the tags would be checked and not shown."""
+    for cell in notebook.code:
+        if not tags(cell) & PROMISE:
+            nodes = [node for top in tree(cell).body for node in ast.walk(top)]
+            assert not any(is_promise_call(node) for node in nodes), cell.source
+
+
 def test_every_chapter_promises_something(chapter):
     assert promises(chapter)
 
@@ -113,13 +147,13 @@ def test_counts_are_those_of_a_run_from_top_to_bottom(notebook):
 # Nothing else
 
 
-def test_nothing_else_is_stored(notebook):
+def test_nothing_else_is_stored(notebook, tidier):
     for cell in notebook.code:
         if not tags(cell) & PROMISE:
             assert cell.outputs == [], f"an output is stored:\n{cell.source}"
             assert cell.execution_count is None, f"a count is stored:\n{cell.source}"
     for cell in notebook.cells:
-        assert set(cell.metadata) <= {"tags", "mystnb"}, cell.source
+        assert set(cell.metadata) <= set(tidier.KEPT), cell.source
         assert "attachments" not in cell, "a picture is stored inside a cell"
 
 
@@ -157,12 +191,11 @@ def test_no_cell_is_empty(notebook):
 # Code
 
 
-def test_the_first_code_cell_installs_the_library_on_colab(notebook, tidier):
+def test_the_first_code_cell_installs_the_library_where_it_is_missing(notebook, tidier):
     first = notebook.code[0]
     assert tags(first) == {"remove-cell"}
-    before, after = tidier.COLAB_CELL.replace("{{", "{").replace("}}", "}").split("{repository}", 1)
-    pattern = re.escape(before) + r"([\w.-]+/[\w.-]+)?" + re.escape(after.rstrip())
-    assert re.fullmatch(pattern, first.source), "run scripts/tidy_notebooks.py"
+    named = re.search(r"github\.com/([\w.-]+/[\w.-]+)@", first.source)
+    assert first.source == tidier.install_cell(named[1] if named else ""), "run tidy_notebooks.py"
 
 
 def test_imports_are_explicit(notebook):
@@ -228,23 +261,152 @@ def test_there_is_one_title(notebook):
     assert notebook.cells[0].source.startswith("# ")
 
 
-def test_every_chapter_numbers_its_equations(chapter):
-    assert len(EQUATION.findall(chapter.text)) >= 3
+def numbers(chapter, tidier) -> list[str]:
+    return tidier.book_text.TAG.findall(chapter.text)
 
 
-def test_equation_labels_start_with_eq(notebook):
-    labels = EQUATION.findall(notebook.text)
-    assert [label for label in labels if not re.fullmatch(r"eq-[a-z0-9-]+", label)] == []
+def test_a_display_has_at_most_one_number(notebook, tidier):
+    for display in DISPLAY.findall(notebook.text):
+        assert len(tidier.book_text.TAG.findall(display)) <= 1, display
+    assert not tidier.book_text.TAG.search(DISPLAY.sub("", notebook.text)), "outside a display"
 
 
-def test_equation_labels_are_unique_across_the_book_and_cited_ones_exist():
-    pages = [Notebook(path).text for path in notebooks()] + [
-        p.read_text("utf8") for p in BOOK.glob("*.md")
-    ]
-    labels = Counter(label for page in pages for label in EQUATION.findall(page))
-    assert [label for label, count in labels.items() if count > 1] == []
-    cited = {name for page in pages for name in re.findall(r"\{eq\}`([^`]+)`", page)}
-    assert cited - set(labels) == set()
+def test_equations_are_numbered_in_order(chapter, tidier):
+    found = numbers(chapter, tidier)
+    number = int(chapter.path.name[:2])
+    assert len(found) >= 3
+    assert found == [f"{number}.{k}" for k in range(1, len(found) + 1)], "run tidy_notebooks --text"
+
+
+def test_what_is_written_like_an_equation_s_number_is_one(tidier):
+    """No value is ever written as (0.5): the site takes it for a reference."""
+    pages = tidier.book_text.read(BOOK)
+    known = tidier.book_text.new_numbers(pages)
+    for page in pages:
+        cited = (match["label"] for match in tidier.book_text.REFERENCE.finditer(page.text))
+        assert {label for label in cited if label} <= set(known), page.path.name
+
+
+# Plain Markdown and TeX
+
+
+def myst_in(text: str) -> list[str]:
+    """What only MyST understands in a text, code left out."""
+    fences = r"^(?:```|~~~)(?!\{).*?^(?:```|~~~)|(?<![`}])(`{1,2})(?!`)[^`]+?\1"
+    plain = re.sub(fences, "", text, flags=re.DOTALL | re.MULTILINE)
+    return [name for name, form in MYST.items() if re.search(form, plain, flags=re.MULTILINE)]
+
+
+def test_every_viewer_renders_the_text(notebook):
+    for cell in notebook.markdown:
+        assert myst_in(cell.source) == [], cell.source
+
+
+@pytest.mark.parametrize("path", sorted(BOOK.glob("*.md")), ids=lambda path: path.stem)
+def test_every_viewer_renders_a_page_without_code(path):
+    assert myst_in(path.read_text("utf8")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("by {eq}`eq-x`", "a role"),
+        ("{cite:p}`a,b` say", "a role"),
+        (":::{note}\nx\n:::", "a directive"),
+        ("```{bibliography}\n```", "a directive"),
+        ("$$ a $$ (eq-x)", "a label of an equation"),
+        ("$$ a\n$$ (sum)", "a label of an equation"),
+        ("(rerun)=\n## Rerun", "a label"),
+        ("[a](b.md){.external}", "an attribute"),
+        ("$x_{a}$ is `{role}` and (eqn)\n\n> **Note.** $$ a \\tag{8.1} $$", None),
+        ("```\n(rerun)=\n```", None),
+    ],
+)
+def test_what_only_myst_understands_is_noticed(text, found):
+    assert myst_in(text) == ([found] if found else [])
+
+
+# Folds
+
+
+def test_what_the_page_folds_is_folded_in_jupyter_and_colab_too(notebook, tidier):
+    for cell in notebook.cells:
+        folds = {key: cell.metadata[key] for key in tidier.FOLDS if key in cell.metadata}
+        wanted = tidier.FOLDS if cell.cell_type == "code" and tags(cell) & FOLDED else {}
+        assert folds == wanted, f"run scripts/tidy_notebooks.py --text:\n{cell.source}"
+
+
+def setup_cell(notebook):
+    """The first code cell after the one that installs the library."""
+    return next(cell for cell in notebook.code if "remove-cell" not in tags(cell))
+
+
+def is_import_or_style(node: ast.stmt) -> bool:
+    """Imports, and calls of ``use_book_style``, are all that a set-up cell holds."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return ast.unparse(node.value.func).split(".")[-1] == "use_book_style"
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+def test_the_set_up_cell_is_folded_and_holds_imports_and_the_style_only(chapter):
+    cell = setup_cell(chapter)
+    assert "hide-input" in tags(cell)
+    others = [ast.unparse(node) for node in tree(cell).body if not is_import_or_style(node)]
+    assert others == []
+
+
+def names(cell) -> tuple[set[str], set[str]]:
+    """(made, used): what a cell defines at the top, and what it looks up there or in functions."""
+    top = symtable.symtable(ast.unparse(tree(cell)), "cell", "exec")
+    made = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+    used = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
+    inner = list(top.get_children())
+    while inner:
+        table = inner.pop()
+        inner += table.get_children()
+        symbols = [s for s in table.get_symbols() if s.is_global()]
+        used |= {s.get_name() for s in symbols if s.is_referenced()}
+        made |= {s.get_name() for s in symbols if s.is_declared_global() and s.is_assigned()}
+    return made, used
+
+
+def unknown_names(cells, setup) -> list[tuple[str, set[str]]]:
+    """Of each unfolded cell, the names that neither it, one before it nor the set-up makes."""
+    known, found = set(dir(builtins)) | {"get_ipython", "display"} | names(setup)[0], []
+    for cell in cells:
+        if cell is setup or tags(cell) & FOLDED:
+            continue
+        made, used = names(cell)
+        if missing := used - known - made:
+            found.append((cell.source[:80], missing))
+        known |= made
+    return found
+
+
+def test_what_is_unfolded_uses_no_name_that_only_a_folded_cell_defines(notebook):
+    """A reader who copies what the page shows, in order, can run it."""
+    assert unknown_names(notebook.code, setup_cell(notebook)) == []
+
+
+@pytest.mark.parametrize(
+    ("folded", "visible", "missing"),
+    [
+        ("def mean(x): return x", "y = [mean(k) for k in range(3)]", {"mean"}),
+        ("mean = 1", "def f(x):\n    return x + mean", {"mean"}),
+        ("mean = 1", "def f(mean):\n    return [mean for _ in range(3)]", set()),
+        ("mean = 1", "mean = 2\nprint(mean)", set()),
+        ("x = 1", "class A:\n    x = 2\n    y = x", set()),
+        ("x = 1", "f = lambda: x", {"x"}),
+        ("", "import math\nprint(math.pi, plt.show())", set()),
+    ],
+)
+def test_a_name_that_only_a_folded_cell_defines_is_noticed(folded, visible, missing):
+    def code(source, *tags):
+        return nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)})
+
+    setup = code("import matplotlib.pyplot as plt", "hide-input")
+    found = unknown_names([setup, code(folded, "hide-input"), code(visible)], setup)
+    assert set().union(*(names for _, names in found)) == missing
 
 
 # Tables
@@ -295,18 +457,26 @@ def checks_called(notebook, cell) -> set[str]:
     return {name for name in named if name in functions or name.split(".")[0] in modules}
 
 
-def exercises(notebook):
-    """(number, code cells up to the next heading) for each exercise."""
+def headed(notebook, pattern: re.Pattern) -> list[tuple[tuple[str, str], str, list]]:
+    """(number, text, code cells up to the next heading) of each heading of this kind."""
     found = []
     for cell in notebook.cells:
         if cell.cell_type == "code" and found:
-            found[-1][1].append(cell)
-        elif heads := EXERCISE.findall(cell.source):
-            assert len(heads) == 1, "two exercises share a cell"
-            found.append((heads[0], []))
-        elif re.search(r"^##? ", cell.source, flags=re.MULTILINE) and found:
-            found.append((None, []))
-    return [(number, code) for number, code in found if number]
+            found[-1][2].append(cell)
+        elif heads := pattern.findall(cell.source):
+            assert len(heads) == 1, f"two of them share a cell: {heads}"
+            found.append((heads[0], cell.source, []))
+        elif re.search(r"^#{1,3} ", cell.source, flags=re.MULTILINE) and found:
+            found.append((None, "", []))
+    return [each for each in found if each[0]]
+
+
+def exercises(notebook):
+    return headed(notebook, EXERCISE)
+
+
+def solutions(notebook):
+    return headed(notebook, SOLUTION)
 
 
 def names_made(cell) -> set[str]:
@@ -319,22 +489,51 @@ def names_made(cell) -> set[str]:
 
 def test_exercises_are_numbered_in_order(chapter):
     number = chapter.path.name[:2].lstrip("0")
-    numbers = [head for head, _ in exercises(chapter)]
-    assert 3 <= len(numbers) <= 5
-    assert numbers == [(number, str(k)) for k in range(1, len(numbers) + 1)]
+    found = [head for head, *_ in exercises(chapter)]
+    assert 3 <= len(found) <= 5
+    assert found == [(number, str(k)) for k in range(1, len(found) + 1)]
+
+
+def test_solutions_stand_at_the_end_one_for_each_exercise_in_order(chapter):
+    titles = [
+        line
+        for cell in chapter.markdown
+        for line in re.findall(r"^##? .*", cell.source, flags=re.MULTILINE)
+    ]
+    assert titles[-1] == "## Solutions", "they come after what to read"
+    assert [head for head, *_ in solutions(chapter)] == [head for head, *_ in exercises(chapter)]
+
+
+def test_no_solution_stands_before_its_heading(chapter):
+    solving = [cell for _, _, code in solutions(chapter) for cell in code]
+    for cell in chapter.code:
+        if cell not in solving:
+            assert not re.search(r"^# Solution|\bdef solution_", cell.source, flags=re.MULTILINE)
+            assert "solution" not in str(cell.metadata.get("mystnb", "")), cell.source
+
+
+def test_an_exercise_links_to_its_solution(chapter):
+    for (number, k), text, _ in exercises(chapter):
+        assert f"([Solution](#Solution-{number}.{k}))" in text, f"exercise {number}.{k}"
+
+
+def test_a_solution_is_one_folded_cell_that_says_whose_it_is(chapter):
+    """JupyterLab shows the first line of a folded cell."""
+    prompts = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
+    for (number, k), _, code in solutions(chapter):
+        assert len(code) == 1, f"solution {number}.{k}"
+        assert code[0].source.startswith(f"# Solution {number}.{k}\n")
+        assert "hide-input" in tags(code[0])
+        assert prompts.items() <= code[0].metadata.get("mystnb", {}).items(), f"{number}.{k}"
 
 
 def test_each_exercise_has_a_stub_and_a_solution_under_one_check(chapter):
-    for (number, k), code in exercises(chapter):
-        name = f"exercise {number}.{k}"
-        assert len(code) >= 2, f"{name}: a stub and a solution are wanted"
-        stub, solution = code[:2]
-        assert "hide-input" not in tags(stub), f"{name}: the stub is hidden"
-        assert "hide-input" in tags(solution), f"{name}: the solution is not folded away"
-        prompts = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
-        assert prompts.items() <= solution.metadata.get("mystnb", {}).items(), (
-            f"{name}: what is it?"
-        )
+    solved = {head: code for head, _, code in solutions(chapter)}
+    for head, _, code in exercises(chapter):
+        name = f"exercise {'.'.join(head)}"
+        assert code, f"{name}: a stub is wanted"
+        stub, (solution,) = code[0], solved[head]
+        assert not tags(stub) & FOLDED, f"{name}: the stub is hidden"
         asked = checks_called(chapter, stub)
         asserted = {
             call
@@ -349,12 +548,13 @@ def test_each_exercise_has_a_stub_and_a_solution_under_one_check(chapter):
         assert any(each.startswith("solution_") for each in names_made(solution)), name
 
 
-def test_no_test_above_is_idle():
+def test_no_test_above_is_idle(tidier):
     """Every kind of thing that is looked for is there to be found."""
     pages = [Notebook(path) for path in notebooks()]
     if not pages:
         pytest.fail("no notebooks in book/")
     assert any(promises(page) for page in pages)
     assert any(exercises(page) for page in pages)
-    assert any(EQUATION.findall(page.text) for page in pages)
+    assert any(solutions(page) for page in pages)
+    assert any(tidier.book_text.TAG.search(page.text) for page in pages)
     assert any(calls(tree(c)) & figure_makers(page) for page in pages for c in page.code)

@@ -29,9 +29,8 @@ class MiniBook:
         katex = ROOT / "_build" / ".katex"  # spares a download for each mini-book
         if katex.exists():
             shutil.copytree(katex, root / "_build" / ".katex")
-        self.write("book/references.bib", "")
         self.write("vae_lib/__init__.py", "")
-        self.notebook("intro", "# Mini\n\nThe landing page.\n\n(rerun)=\nHow to rerun.")
+        self.notebook("intro", "# Mini\n\nThe landing page.\n\n## How to read, launch and rerun")
 
     def write(self, name: str, text: str):
         """Write a file of the tree."""
@@ -49,6 +48,7 @@ class MiniBook:
         notebook = nbformat.v4.new_notebook(cells=made, metadata=KERNEL)
         self.write(f"book/{name}.ipynb", nbformat.writes(notebook))
         chapters = sorted(path.stem for path in (self.root / "book").glob("[0-9]*.ipynb"))
+        chapters += [name for name in ("references",) if (self.root / f"book/{name}.md").exists()]
         lines = "".join(f"  - file: book/{chapter}\n" for chapter in chapters)
         toc = "format: jb-book\nroot: book/intro\n"
         self.write("_toc.yml", toc + (f"chapters:\n{lines}" if lines else ""))

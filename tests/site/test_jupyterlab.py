@@ -1,7 +1,8 @@
-"""JupyterLab in the browser runs a chapter, and its widget answers with the kernel behind it."""
+"""JupyterLab in the browser: every chapter reads well there, and two are run whole."""
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -15,8 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
-    # No news from jupyter.org, no updates, and every cell in the page however long it is.
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # Every cell is in the page however long it is.
     "notebook-extension/tracker": {"windowingMode": "none"},
     "extensionmanager-extension/plugin": {"enabled": False},
 }
@@ -74,7 +74,7 @@ def wait_until_answered(url: str, process, seconds: float = 90):
     pytest.fail("JupyterLab did not answer in time")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """A JupyterLab on a copy of the chapters; gives the address of a notebook by its name."""
     root, port, token = tmp_path_factory.mktemp("lab"), free_port(), secrets.token_hex(16)
@@ -94,6 +94,7 @@ def lab(tmp_path_factory):
         "LabApp.workspaces_dir": root / "workspaces",
         "LabApp.expose_app_in_browser": True,
         "LabApp.extension_manager": "readonly",
+        "LabApp.app_settings_dir": ROOT / "site" / "jupyterlab",  # as in the Makefile
     }
     command = [sys.executable, "-m", "jupyterlab", *(f"--{k}={v}" for k, v in options.items())]
     with (root / "lab.log").open("w") as log:
@@ -102,10 +103,80 @@ def lab(tmp_path_factory):
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=root, env=env)
         try:
             wait_until_answered(f"http://127.0.0.1:{port}/api?token={token}", process)
-            yield lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}.ipynb?token={token}"
+            yield lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}.ipynb?token={token}&reset"
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+OPEN = """async path => {
+  const widget = await window.jupyterapp.commands.execute("docmanager:open", { path });
+  await widget.context.ready;
+  await widget.revealed;
+  await Promise.all(widget.content.widgets.map(cell => cell.ready));
+  await new Promise(done => setTimeout(done, 300));
+  return widget.content.widgets.map(cell => ({
+    kind: cell.model.type,
+    source: cell.model.sharedModel.getSource(),
+    tags: cell.model.getMetadata("tags") ?? [],
+    shown: cell.node.querySelector(".jp-RenderedMarkdown")?.innerText ?? "",
+    hidden: cell.inputHidden ?? false,
+  }));
+}"""
+CLOSE = """async () => {
+  const widget = window.jupyterapp.shell.currentWidget;
+  await widget.context.sessionContext.shutdown();
+  widget.dispose();
+}"""
+RAW = re.compile(r"\{[a-z][\w:-]*\}`|^ *:::|\(eq-|\]\(\w|\\tag", re.MULTILINE)
+FOLDED = {"hide-input", "remove-input", "remove-cell"}
+
+
+def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, new_page):
+    page = new_page(viewport={"width": 1280, "height": 900})
+    page.goto(lab("intro"))
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=120_000)
+    assert page.locator(".Toastify__toast").all_text_contents() == [], "a question is asked"
+    for path in sorted((ROOT / "book").glob("*.ipynb")):
+        cells = page.evaluate(OPEN, path.name)
+        for cell in cells:
+            where = f"{path.name}: {cell['source'][:200]}"
+            if cell["kind"] == "markdown":
+                assert cell["shown"].strip(), where
+                assert not RAW.search(cell["shown"]), where
+            else:
+                assert cell["hidden"] == bool(FOLDED & set(cell["tags"])), where
+        solutions = [cell for cell in cells if cell["source"].startswith("# Solution ")]
+        assert all(cell["hidden"] for cell in solutions)
+        assert bool(solutions) == path.name[:2].isdigit()
+        page.evaluate(CLOSE)
+    page.watch.errors.clear()
+
+
+def test_links_lead_to_solutions_and_to_works_and_a_solution_opens(lab, new_page):
+    page = new_page(viewport={"width": 1280, "height": 900})
+    page.goto(lab("08-the-elbo"))
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=120_000)
+    page.get_by_role("link", name="Solution", exact=True).first.click()
+    heading = page.get_by_role("heading", name="Solution 8.1")
+    page.wait_for_timeout(500)
+    assert 0 <= heading.bounding_box()["y"] < 900
+    solution = page.locator(".jp-CodeCell", has_text="# Solution 8.1").first
+    assert (
+        solution.locator(".cm-content").count() == 0
+        or not solution.locator(".cm-content").is_visible()
+    )
+    solution.locator(".jp-InputPlaceholder, .jp-Placeholder").first.click()
+    assert solution.locator(".cm-content").is_visible()
+    citation = page.locator('a[href*="references.md"]:visible').last
+    key = citation.get_attribute("href").rpartition("#")[2]
+    citation.click()
+    work = page.locator(f'.jp-MarkdownViewer [data-jupyter-id="{key}"]')
+    work.wait_for(state="attached")
+    page.wait_for_timeout(500)
+    top = work.evaluate("element => element.getBoundingClientRect().top")
+    assert 0 <= top < 900, "the bibliography opens at the work"
+    page.watch.errors.clear()
 
 
 def run_all(page, address: str):
@@ -121,7 +192,7 @@ def run_all(page, address: str):
 def test_a_chapter_runs_and_its_widget_answers(lab, new_page, name):
     if not (ROOT / "book" / f"{name}.ipynb").exists():
         pytest.skip("not written yet")
-    page = new_page(viewport={"width": 1400, "height": 1000})
+    page = new_page(viewport={"width": 1280, "height": 900})
     run_all(page, lab(name))
     assert [cell["errors"] for cell in page.evaluate(CELLS) if cell["errors"]] == []
 
