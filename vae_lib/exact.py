@@ -66,8 +66,8 @@ def log_joint(model: Latent | Autoencoder, x: Tensor, grid: Grid, chunk: int = 5
     in float64, in pieces of ``chunk`` pairs of a node and an example, which bounds the memory.
 
     Raises:
-        ValueError: for a grid of another dimension than z, or, where the model says how many
-            ``pixels`` it takes, for images that are none.
+        ValueError: for a grid of another dimension than z, or x of another size than the model's;
+            for an autoencoder or VAE also for pixels outside [0, 1].
     """
     if grid.nodes.shape[-1] != model.latent:
         raise ValueError(
@@ -75,7 +75,7 @@ def log_joint(model: Latent | Autoencoder, x: Tensor, grid: Grid, chunk: int = 5
             "line() is for one, plane() for two"
         )
     if isinstance(model, Autoencoder):
-        check_images(x, "x", pixels=model.pixels)
+        check_images(x, "x")
     if isinstance(model, nn.Module):
         model = copy.deepcopy(model).to(grid.nodes)
     rows = x.reshape(-1, x.shape[-1]).to(grid.nodes)  # [B, P]
@@ -150,9 +150,9 @@ def _warn_if_coarse(log_f: Tensor, grid: Grid) -> None:
             nodes = grid.nodes[:, axis]
             step = float(nodes.max() - nodes.min()) / (side - 1)
             warnings.warn(
-                f"the grid is too coarse: {int((apart > 1).sum())} of {len(apart)} integrals differ "
-                f"by up to {float(apart.max()):.2g} nats between every third node of axis {axis}, "
-                f"whose step is {step:.3g}; take more points, or a smaller box around the mass",
+                f"the grid is too coarse: {int((apart > 1).sum())} of {len(apart)} integrals "
+                f"differ by up to {float(apart.max()):.2g} nats between thirds of the nodes along "
+                f"axis {axis}, where the step is {step:.3g}: take more points, or a smaller box",
                 RuntimeWarning,
                 stacklevel=3,
             )
