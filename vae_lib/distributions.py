@@ -51,7 +51,8 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     The negative of binary cross-entropy, summed over pixels. It is a log-probability only
     where x is 0 or 1; for grey x it is a score (chapter 4). Written with l = logits as
     Σ_i (x_i - ½) l_i - ½|l_i| - log(1 + exp(-|l_i|)), which never overflows. log(1 + e) is
-    several times faster than log1p(e); a pixel's error stays within one rounding of 1.
+    several times faster than log1p(e); a pixel's error stays within one rounding of 1. A second
+    derivative is wrong where a logit is exactly 0.
 
     Args:
         x: pixels, [..., P].
