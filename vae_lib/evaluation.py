@@ -108,8 +108,8 @@ def _anneal(
     z = noise(model, x, generator, chains)
     log_w, reach = torch.zeros_like(z[..., 0]), torch.full_like(z[..., :1], 0.1)
     # Closer together at both ends, where the densities change fastest (Wu et al., 2017).
-    bend = torch.linspace(-4, 4, steps + 1, dtype=torch.float64).sigmoid()
-    times = ((bend - bend[0]) / (bend[-1] - bend[0])).tolist()
+    bend = [1 / (1 + math.exp(4 - 8 * k / steps)) for k in range(steps + 1)]
+    times = [(b - bend[0]) / (bend[-1] - bend[0]) for b in bend]
 
     def log_f(t: float, z: Tensor) -> Tensor:
         start = standard_normal_log_prob(z)
