@@ -203,6 +203,8 @@ def test_vae_terms_are_the_negative_bound(components):
     torch.testing.assert_close(terms["nll"], -bound.log_px_z)
     torch.testing.assert_close(terms["kl"], bound.kl)
     torch.testing.assert_close(terms["criterion"], -elbo(model, x, eps).elbo)
+    plain = elbo_terms(model, x, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(plain["loss"], terms["criterion"])
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import distributions as td
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from vae_lib import distributions as ours
 
@@ -316,6 +317,19 @@ def test_the_bernoulli_gradient_is_x_minus_pi_for_any_logit():
         torch.testing.assert_close(leaf.grad, value - logits.sigmoid())
 
 
+class Sizes(TorchDispatchMode):
+    """How many numbers each operation makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **kwargs or {})
+        self.seen += [t.numel() for t in [result] if isinstance(t, torch.Tensor)]
+        return result
+
+
 def test_a_table_of_every_x_at_every_node_is_the_likelihood():
     x, logits = pixels(5), 30 * draws(7, 1, 784)
     for function in (ours.bernoulli_log_prob, ours.continuous_bernoulli_log_prob):
@@ -323,8 +337,12 @@ def test_a_table_of_every_x_at_every_node_is_the_likelihood():
         assert got.shape == (7, 5)
         torch.testing.assert_close(got, function(x, logits.expand(7, 5, 784)))
         # In float32 the matrix product would cancel too much, and is not used.
-        single = function(x.float(), logits.float()).double()
-        torch.testing.assert_close(single, got, rtol=1e-6, atol=1e-3)
+        single, one = function(x.float(), logits.float()), logits.float().expand(7, 5, 784)
+        assert torch.equal(single, function(x.float(), one))
+        torch.testing.assert_close(single.double(), got, rtol=1e-6, atol=1e-3)
+        with Sizes() as sizes:
+            function(x, logits)
+        assert max(sizes.seen) <= 7 * 784, "a table is never written out for every pair"
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -382,6 +400,24 @@ def test_continuous_bernoulli_is_stable_about_a_half():
     torch.testing.assert_close(*[slope for _, slope in results], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(results[1][0][:, -1], torch.zeros(3).double())
     assert float(results[1][1][-1]) == pytest.approx(float((x - 0.5).sum()))
+
+
+def test_the_series_near_a_half_is_exact_to_rounding():
+    """log(sinh(h) / h) in extended precision, on both sides of where the series ends."""
+    h = torch.linspace(-0.5, 0.5, 400, dtype=torch.float64)
+    wide = h.numpy().astype(np.longdouble)
+    error = ours._log_sinhc(h).numpy() - np.log(np.sinh(wide) / wide)
+    assert np.abs(error).max() < 1e-15
+    assert ours._log_sinhc(torch.zeros(1)).item() == 0
+
+
+def test_half_precision_logits_are_sampled_in_float32():
+    for dtype in (torch.float16, torch.bfloat16):
+        logits = torch.linspace(-3, 3, 50).to(dtype)
+        generators = [torch.Generator().manual_seed(1) for _ in range(2)]
+        x = ours.continuous_bernoulli_sample(logits, generators[0])
+        assert x.dtype == torch.float32
+        assert torch.equal(x, ours.continuous_bernoulli_sample(logits.float(), generators[1]))
 
 
 def test_continuous_bernoulli_gradient_agrees_with_finite_differences():

@@ -47,6 +47,8 @@ def test_with_the_posterior_for_q_there_is_no_error():
     torch.testing.assert_close(got.log_px, model.log_evidence(X).detach())
     assert (got.standard_error < 1e-6).all()
     torch.testing.assert_close(got.effective, torch.full((5,), 3.0).double())
+    got = evaluation.log_likelihood(model, X, g(), samples=3, chunk=10)  # pieces of 2 and 1
+    torch.testing.assert_close(got.effective, torch.full((5,), 3.0).double())
 
 
 @pytest.mark.parametrize("function", ["log_likelihood", "ais"])
@@ -100,6 +102,14 @@ def test_annealing_does_not_need_q():
     got = evaluation.ais(blind, X, g(5), steps=100, chains=50)
     off = (got.log_px - MODEL.log_evidence(X).detach()).abs()
     assert (off < 4.5 * got.standard_error).all() and (got.standard_error < 0.1).all()
+
+
+@pytest.mark.parametrize("steps", [2, 7])
+def test_annealing_goes_from_nothing_to_the_whole_likelihood(steps):
+    """A likelihood of exp(10) whatever z: each weight is exp(10), times from 0 to 1 sum to 1."""
+    flat = LatentVariableModel(2, MODEL.log_prior, lambda x, z: 10 + 0 * z[..., 0], None)
+    got = evaluation.ais(flat, X, g(), steps=steps, chains=2)
+    torch.testing.assert_close(got.log_px, torch.full((5,), 10.0).double())
 
 
 def test_more_annealing_steps_waste_fewer_chains():
@@ -157,6 +167,27 @@ def test_active_units_are_those_whose_mean_moves():
     torch.testing.assert_close(got.variance, exact, rtol=0.03, atol=0.0015)
     lower = evaluation.active_units(some_active(), x, g(4), threshold=0.001, chunk=700)
     assert lower.active.tolist() == [True, True, False]
+
+
+def test_the_variance_is_that_of_the_exact_mean_whatever_the_number_of_examples():
+    def posterior(x):
+        return DiagonalGaussian(x, torch.full_like(x, -200.0))
+
+    sure, asked = LatentVariableModel(4, None, None, posterior), []
+    for count in (2, 3, 5):
+        got = evaluation.active_units(sure, X[:count], g(), samples=2)
+        torch.testing.assert_close(got.variance, X[:count].var(0))
+    vae = VAE(4, (6,), shape=(4,)).double()
+    seen = vae.posterior
+
+    def watched(x):
+        q = seen(x)
+        asked.append(len(x))
+        return q
+
+    vae.posterior = watched
+    got = evaluation.active_units(vae, torch.rand(9, 4).double(), g(), samples=10, chunk=40)
+    assert asked == [4, 4, 1] and not got.variance.requires_grad
 
 
 # ---- bad input ----------------------------------------------------------------------------------

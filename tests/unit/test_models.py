@@ -249,7 +249,7 @@ def test_a_gaussian_learns_its_noise():
         (-model.log_likelihood(x, z).mean()).backward()
         optimiser.step()
     residual = (x - model.decode(z).sigmoid()).square().mean()
-    assert float(model.noise_logvar.exp()) == pytest.approx(float(residual), rel=1e-3)
+    assert model.noise_logvar.exp().item() == pytest.approx(float(residual), rel=1e-3)
 
 
 def test_the_mixture_prior_is_the_mixture():
@@ -307,6 +307,22 @@ def test_samples_are_ancestral(likelihood, components):
         mean = 1 / -(-logits.double()).expm1() - 1 / logits.double()
     error = (x.var(0) + mean.var(0)).div(40_000).sqrt()
     assert ((x.mean(0) - mean.mean(0)).abs() < 4.5 * error).all()
+
+
+def test_samples_of_a_learned_prior_come_from_it():
+    model = VAE(latent=2, hidden=(), components=2)
+    with torch.no_grad():
+        model.prior.mu.copy_(torch.tensor([[5.0, 0.0], [5.0, 9.0]]))
+    z = model.sample_prior(20_000, torch.Generator().manual_seed(0))
+    assert z.mean(0).tolist() == pytest.approx([5.0, 4.5], abs=0.15)
+
+
+def test_what_a_model_is_unless_told_otherwise():
+    model, given = VAE(likelihood="gaussian"), VAE(2, (128, 64), "mlp", 0, (28, 28), "gaussian", 0)
+    assert model.settings == given.settings
+    assert model.noise_logvar.item() == -2.0
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, given.state_dict()[name])
 
 
 def test_samples_of_the_prior_are_standard_normal_without_components():
@@ -401,6 +417,7 @@ def test_a_model_and_images_of_two_types_are_told_apart():
         VAE().double().code(X)
     with pytest.raises(ValueError, match=r"x is torch.float64 and the model torch.float32"):
         VAE().code(X.double())
+    assert VAE().double().code(X.double()).dtype == torch.float64
 
 
 def test_the_protocol_is_met():
