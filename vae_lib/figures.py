@@ -108,12 +108,20 @@ def code_map(
 
 
 def learning_curves(
-    columns: Mapping[str, Sequence[float]], ax: Axes | None = None, ylabel: str = "nats per digit"
+    columns: Mapping[str, Sequence[float]],
+    ax: Axes | None = None,
+    ylabel: str = "nats per digit",
+    first: int = 0,
 ) -> Axes:
-    """One line for each named column of a training history, epoch by epoch, with a legend."""
+    """One line for each named column of a training history, epoch by epoch, with a legend.
+
+    The longest column starts at epoch ``first``, and all end together: a history's held-out columns
+    start at epoch 0, before training, and its training columns at epoch 1.
+    """
     ax = _axes(ax)
+    end = first + max(len(values) for values in columns.values())
     for name, values in columns.items():
-        ax.plot(range(1, len(values) + 1), values, label=name)
+        ax.plot(range(end - len(values), end), values, label=name)
     ax.set(xlabel="epoch", ylabel=ylabel)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend()

@@ -5,11 +5,11 @@ import math
 import torch
 import torch.nn.functional as F
 
+from vae_lib.checkpoints import load_shipped
 from vae_lib.checks import Wrong, as_tensor, close, exercise
 from vae_lib.data import binarise, load_digits
 from vae_lib.distributions import bernoulli_log_prob
 from vae_lib.models import Autoencoder
-from vae_lib.training import load_shipped
 
 
 @exercise
