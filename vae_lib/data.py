@@ -196,10 +196,10 @@ def jitter(
     (height, width), count = shape, len(images)
     device, dtype = images.device, images.dtype
     uniform = torch.rand(count, 4, generator=generator, device=device, dtype=dtype)
-    spread = uniform.new_tensor([9 / 180 * math.pi, 0.09, 4 / width, 4 / height])
-    draws = uniform.mul(2).sub(1) * spread
-    angle, scale, right, down = draws.unbind(1)
-    cos, sin = (1 + scale) * angle.cos(), (1 + scale) * angle.sin()
+    turn, zoom, right, down = uniform.mul(2).sub(1).unbind(1)  # each in [-1, 1)
+    angle, scale = 9 / 180 * math.pi * turn, 1 + 0.09 * zoom
+    right, down = 4 / width * right, 4 / height * down
+    cos, sin = scale * angle.cos(), scale * angle.sin()
     rows = (
         torch.stack([cos, -sin * height / width, right], 1),
         torch.stack([sin * width / height, cos, down], 1),

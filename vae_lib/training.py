@@ -402,10 +402,9 @@ class _Run:
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             if part in parts:
-                parts[part][rest] = tensor
+                parts[part][rest] = tensor.to(self.train.device)
         _plain(self.model).load_state_dict(parts["last"])
-        place = self.train.device
-        self.best = {name: w.to(place) for name, w in parts["best"].items()}
+        self.best = parts["best"]
         unpack_optimiser(self.optimiser, parts["optimiser"], card["optimiser"])
         if self.schedule is not None:
             self.schedule.load_state_dict(card["schedule"])
@@ -416,8 +415,10 @@ class _Run:
 
     def told(self) -> dict[str, Any]:
         """What must be the same for a run to go on."""
+        plain, plain_types = _plain(self.model), (bool, int, float, str, tuple)
+        defaults = self.optimiser.defaults.items()
         return {
-            "model": getattr(_plain(self.model), "settings", type(_plain(self.model)).__name__),
+            "model": getattr(plain, "settings", type(plain).__name__),
             "train": list(self.train.shape),
             "heldout": list(self.heldout.shape),
             "batch_size": self.batch_size,
@@ -425,6 +426,7 @@ class _Run:
             "binarisation": self.binarisation,
             "augment": self.augment is not None,
             "optimiser": type(self.optimiser).__name__,
+            "steps": {name: v for name, v in defaults if isinstance(v, plain_types)},
             "schedule": self.schedule and type(self.schedule).__name__,
             "device": self.train.device.type,
         }
