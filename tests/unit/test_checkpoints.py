@@ -1,6 +1,7 @@
 """Checkpoints: whole or not at all, never unpickled, and clear about what is wrong with them."""
 
 import errno
+import importlib.util
 import json
 import os
 import pickle
@@ -8,6 +9,7 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -456,6 +458,7 @@ def test_safetensors_own_files_lack_the_digest(tmp_path, model):
 
 # The weights that ship
 
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train_shipped.py"
 SHIPPED = [("ae-2d", reconstruction_terms), ("vae-2d", elbo_terms)]
 
 
@@ -522,3 +525,19 @@ def test_tensors_and_card_come_back_as_they_went(tmp_path):
         assert back[name].dtype == tensor.dtype
         assert torch.equal(back[name], tensor)
     assert path.stat().st_size < 2_000
+
+
+def test_the_script_that_ships_writes_what_loads(tmp_path):
+    """One epoch of its recipe: the file, and the readable copy of its card."""
+    spec = importlib.util.spec_from_file_location("train_shipped", SCRIPT)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert set(script.RECIPES) == {name for name, _ in SHIPPED}
+    path = script.train("vae-2d", tmp_path, epochs=1)
+    card = read_card(path)
+    assert json.loads(path.with_suffix(".json").read_text("utf8")) == card
+    assert card["best_epoch"] == card["epochs"] == 1
+    model, heldout = load_checkpoint(path), load_digits("heldout").images
+    again = evaluate(model, heldout, elbo_terms)["heldout_loss"]
+    told = card["result"]["loss"]
+    assert abs(again - told["mean"]) < 2 * told["standard error"]
