@@ -182,7 +182,7 @@ def batches(
         order = torch.randperm(len(images), generator=generator, device=images.device)
     for start in range(0, len(images), batch_size):
         chosen = slice(start, start + batch_size)
-        yield images[chosen] if order is None else images[order[chosen]]
+        yield images[chosen] if order is None else images.index_select(0, order[chosen])
 
 
 def jitter(
