@@ -2,7 +2,7 @@
 
 Every log-density, divergence and bound is returned per example, shape ``[B]``, in nats.
 The caller averages. Imports run one way: ``data``, ``distributions`` -> ``models`` ->
-``bounds``, ``exact`` and ``checkpoints`` -> ``training`` -> ``checks``; ``figures`` and ``widgets``
+``bounds``, ``exact``, ``checkpoints``, ``interrupts`` -> ``training`` -> ``checks``; ``figures`` and ``widgets``
 import none of these.
 """
 

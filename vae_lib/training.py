@@ -6,7 +6,6 @@ Introduced in chapters 1 and 10.
 import json
 import math
 import os
-import signal
 import threading
 import time
 import warnings
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -32,6 +30,7 @@ from vae_lib.checkpoints import (
     write_tensors,
 )
 from vae_lib.data import batches, check_images, draw_pixels
+from vae_lib.interrupts import Interrupts
 
 Terms = dict[str, Tensor]
 Objective = Callable[[Any, Tensor, torch.Generator], Terms]
@@ -167,7 +166,7 @@ def fit(
         checkpoint = check_path(checkpoint)
     elif resume:
         raise ValueError("resume needs a checkpoint: the path whose run is to go on")
-    with _Interrupts(stop) as interrupts, _lent(model, place):
+    with Interrupts(stop) as interrupts, _lent(model, place):
         run = _Run(
             model=model,
             train=draw_pixels(train.to(place), torch.Generator(place).manual_seed(seed))
@@ -282,7 +281,7 @@ class _Run:
     optimiser: torch.optim.Optimizer
     schedule: LRScheduler | None
     checkpoint: Path | None
-    interrupts: "_Interrupts"
+    interrupts: Interrupts
     history: History = field(default_factory=History)
     best: dict[str, Tensor] = field(default_factory=dict)
     saved_epoch: int = 0
@@ -448,50 +447,6 @@ class _Run:
                 card = {"epoch": 0, "result": self.history.rows[0]}
                 save_checkpoint(self.model, self.checkpoint, card)
         _resume_path(self.checkpoint).unlink(missing_ok=True)
-
-
-class _Interrupts:
-    """Ctrl-C as a flag that is read between batches, so that no state is ever half-changed.
-
-    The handler is set in the main thread alone, elsewhere none can be. A second Ctrl-C raises, but
-    only within ``at_once``, where epochs are computed and none is being kept.
-    """
-
-    def __init__(self, stop: threading.Event | None):
-        self.stop, self.pressed, self.hasty = stop, 0, False
-        self.before: Any = None
-
-    def __enter__(self) -> "_Interrupts":
-        if threading.current_thread() is threading.main_thread():
-            self.before = signal.getsignal(signal.SIGINT)
-        if callable(self.before):
-            signal.signal(signal.SIGINT, self.press)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if callable(self.before):
-            signal.signal(signal.SIGINT, self.before)
-
-    def press(self, _number: int, _frame: FrameType | None) -> None:
-        self.pressed += 1
-        if self.pressed > 1 and self.hasty:
-            self.hasty = False
-            raise KeyboardInterrupt
-
-    def asked(self) -> bool:
-        return self.pressed > 0 or (self.stop is not None and self.stop.is_set())
-
-    def check(self) -> None:
-        if self.asked():
-            raise KeyboardInterrupt
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        self.hasty = True
-        try:
-            yield
-        finally:
-            self.hasty = False
 
 
 @contextmanager
