@@ -173,12 +173,14 @@ def test_kill_9_leaves_a_whole_file_and_the_next_save_cleans_up(tmp_path):
         command = [sys.executable, "-c", KILLED, str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "ready\n"
-            while not path.exists():
-                assert process.poll() is None, "it died"
-            for _ in range(20):  # it can be read at any time while it is written again and again
-                seen.add(read_card(path)["seed"])
-            time.sleep(dice.uniform(0, 0.005))
-            process.kill()
+            try:
+                while not path.exists():
+                    assert process.poll() is None, "it died"
+                for _ in range(200):  # it can be read whenever it is written again and again
+                    seen.add(read_card(path)["seed"])
+                time.sleep(dice.uniform(0, 0.005))
+            finally:
+                process.kill()
         seed = read_card(path)["seed"]
         assert same(load_checkpoint(path), models[seed])
         assert len(list(tmp_path.iterdir())) <= 2, "one temporary name"
