@@ -32,6 +32,14 @@ def digits():
     return load_digits("train").images[::20], load_digits("heldout").images[::20]
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """A shell starts what runs in the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def small(kind=VAE, seed=0):
     return kind(latent=2, hidden=(16,), seed=seed)
 
