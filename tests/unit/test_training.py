@@ -672,13 +672,17 @@ def test_a_bad_path_is_told_before_training(digits, tmp_path, bad):
 
 
 def test_a_full_disk_is_a_warning_and_training_goes_on(digits, tmp_path, monkeypatch):
-    """A limit on the size of files stands in for the disk; it is lifted for the last epoch."""
+    """A limit on the size of files stands in for the disk; it is lifted for the last epoch.
+
+    That epoch is a bad one: what is then written is the best, of the epoch before.
+    """
     resource = pytest.importorskip("resource")
     path, limits = tmp_path / "best.safetensors", resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def lift(model, history):
         if len(history.rows) == 3:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            spoil(model)
 
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
@@ -688,7 +692,8 @@ def test_a_full_disk_is_a_warning_and_training_goes_on(digits, tmp_path, monkeyp
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert len(told) == 2
     assert history.column("epoch") == [0, 1, 2, 3]
-    assert read_card(path)["epoch"] == history.best_epoch == 3
+    assert read_card(path)["epoch"] == history.best_epoch == 2
+    assert read_card(path)["result"] == history.rows[2]
     assert same(load_checkpoint(path).state_dict(), model.state_dict())
 
 
