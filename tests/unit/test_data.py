@@ -223,6 +223,12 @@ def test_binarisation_keeps_the_type_and_the_probability(dtype):
     assert abs(float(drawn.double().mean()) - p) < 5 * error
 
 
+def test_black_stays_black_at_the_lowest_draw(monkeypatch):
+    """torch.rand gives exactly 0 once in 17 million pixels."""
+    monkeypatch.setattr(data.torch, "rand", lambda shape, **_: torch.zeros(shape))
+    assert binarise(torch.tensor([0.0, 1e-7, 1.0]), generator()).tolist() == [0, 1, 1]
+
+
 def test_pixels_are_drawn_apart():
     """Each has its own draw: rows, columns and neighbours do not go together."""
     drawn = binarise(torch.full((2_000, 40), 0.5), generator())
