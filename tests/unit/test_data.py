@@ -283,6 +283,11 @@ def test_jitter_stays_within_range_and_moves_something(train):
     assert (moved - images).abs().amax(1).min() > 0.1, "some digit has not moved"
 
 
+def test_jitter_of_white_is_never_whiter():
+    """Interpolation's weights add up to 1 but for rounding."""
+    assert jitter(torch.ones(500, 784), generator()).max() == 1
+
+
 def test_jitter_is_seeded(train):
     images, draws = train.images[:20], generator(4)
     first, second = jitter(images, draws), jitter(images, draws)
