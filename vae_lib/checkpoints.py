@@ -117,6 +117,7 @@ def check_path(path: str | Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(path)
+        temporary.unlink(missing_ok=True)  # what a killed process left
         temporary.write_bytes(b"")
         temporary.unlink()
     except OSError as error:
@@ -230,8 +231,7 @@ def _write_whole(path: Path, content: bytes) -> None:
     """
     temporary = _temporary(path)
     try:
-        temporary.unlink(missing_ok=True)
-        with temporary.open("xb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
         temporary.replace(os.path.realpath(path))
     except BaseException:

@@ -305,7 +305,6 @@ class _Run:
             if on_epoch is not None:
                 with self.interrupts.at_once():
                     on_epoch(self.model, self.history)
-            self.interrupts.check()
             if patience is not None and epoch - self.history.best_epoch >= patience:
                 return
 
@@ -409,8 +408,6 @@ class _Run:
             self.schedule.load_state_dict(card["schedule"])
         self.generator.set_state(tensors["generator"])
         self.history = History(card["rows"], card["best_epoch"])
-        if self.checkpoint is not None and self.checkpoint.exists():
-            self.saved_epoch = self.history.best_epoch
 
     def told(self) -> dict[str, Any]:
         """What must be the same for a run to go on."""

@@ -223,6 +223,12 @@ def test_binarisation_keeps_the_type_and_the_probability(dtype):
     assert abs(float(drawn.double().mean()) - p) < 5 * error
 
 
+def test_black_stays_black_at_the_lowest_draw(monkeypatch):
+    """torch.rand gives exactly 0 once in 17 million pixels."""
+    monkeypatch.setattr(data.torch, "rand", lambda shape, **_: torch.zeros(shape))
+    assert binarise(torch.tensor([0.0, 1e-7, 1.0]), generator()).tolist() == [0, 1, 1]
+
+
 def test_pixels_are_drawn_apart():
     """Each has its own draw: rows, columns and neighbours do not go together."""
     drawn = binarise(torch.full((2_000, 40), 0.5), generator())
@@ -275,6 +281,11 @@ def test_jitter_stays_within_range_and_moves_something(train):
     assert moved.min() >= 0
     assert moved.max() <= 1
     assert (moved - images).abs().amax(1).min() > 0.1, "some digit has not moved"
+
+
+def test_jitter_of_white_is_never_whiter():
+    """Interpolation's weights add up to 1 but for rounding."""
+    assert jitter(torch.ones(500, 784), generator()).max() == 1
 
 
 def test_jitter_is_seeded(train):

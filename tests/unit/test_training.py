@@ -16,7 +16,7 @@ import pretend
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import ExponentialLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
 from vae_lib import training
@@ -566,6 +566,16 @@ def test_a_second_ctrl_c_does_not_wait_for_the_batch(digits):
     assert same(model.state_dict(), at[1])
 
 
+def test_a_second_ctrl_c_does_not_wait_for_on_epoch_either(digits):
+    def slow(model, history):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("on_epoch was not left")
+
+    _, history = run(digits, on_epoch=slow)
+    assert history.interrupted and history.best_epoch == 1
+
+
 def test_a_handler_that_ignores_ctrl_c_is_left_alone(digits):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -672,13 +682,17 @@ def test_a_bad_path_is_told_before_training(digits, tmp_path, bad):
 
 
 def test_a_full_disk_is_a_warning_and_training_goes_on(digits, tmp_path, monkeypatch):
-    """A limit on the size of files stands in for the disk; it is lifted for the last epoch."""
+    """A limit on the size of files stands in for the disk; it is lifted for the last epoch.
+
+    That epoch is a bad one: what is then written is the best, of the epoch before.
+    """
     resource = pytest.importorskip("resource")
     path, limits = tmp_path / "best.safetensors", resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def lift(model, history):
         if len(history.rows) == 3:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            spoil(model)
 
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
@@ -688,7 +702,8 @@ def test_a_full_disk_is_a_warning_and_training_goes_on(digits, tmp_path, monkeyp
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert len(told) == 2
     assert history.column("epoch") == [0, 1, 2, 3]
-    assert read_card(path)["epoch"] == history.best_epoch == 3
+    assert read_card(path)["epoch"] == history.best_epoch == 2
+    assert read_card(path)["result"] == history.rows[2]
     assert same(load_checkpoint(path).state_dict(), model.state_dict())
 
 
@@ -703,13 +718,9 @@ def test_a_compiled_model_s_checkpoint_loads(digits, tmp_path):
 
 
 def sgd(model):
+    """Momentum, and a schedule that knows by itself which epoch it is."""
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    return {"optimiser": optimiser, "schedule": ExponentialLR(optimiser, 0.8)}
-
-
-def flipping(model, x, generator):
-    """Draws from the generator and gets worse on the held-out digits now and then."""
-    return elbo_terms(model, x, generator)
+    return {"optimiser": optimiser, "schedule": LambdaLR(optimiser, lambda epoch: 1 / (1 + epoch))}
 
 
 def parts(history):
@@ -743,6 +754,29 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(digits, tmp_path, tools, mor
     assert same(model.state_dict(), straight.state_dict())
     assert not path.with_suffix(".resume.safetensors").exists()
     assert same(load_checkpoint(path).state_dict(), straight.state_dict())
+
+
+def test_a_run_that_goes_on_knows_its_best_weights(digits, tmp_path):
+    """They are of epoch 2, the run stops after epoch 3, and no later epoch is better."""
+
+    def spoiled(model, history):
+        if len(history.rows) == 3:
+            spoil(model)
+
+    def stopped(model, history):
+        spoiled(model, history)
+        if len(history.rows) == 4:
+            raise KeyboardInterrupt
+
+    straight, whole = run(digits, epochs=5, on_epoch=spoiled)
+    options = {"checkpoint": tmp_path / "run.safetensors", "resume": True, "epochs": 5}
+    _, history = run(digits, on_epoch=stopped, **options)
+    assert history.interrupted and history.best_epoch == 2
+    model, history = run(digits, on_epoch=spoiled, **options)
+    assert parts(history) == parts(whole)
+    assert history.best_epoch == 2
+    assert same(model.state_dict(), straight.state_dict())
+    assert same(load_checkpoint(options["checkpoint"]).state_dict(), straight.state_dict())
 
 
 @pytest.mark.parametrize(
