@@ -164,4 +164,4 @@ def same_copies(answer) -> str:
             raise Wrong(f"{name}: True or False is wanted, not {list(got.shape)} values.")
         if bool(got) != want:
             raise Wrong(f"{name}: the answer should be {want}; {why}.")
-    return "What is left of the freedom of (2.3) is rotation and reflection."
+    return "What is left of the freedom to choose a basis is rotation and reflection."
