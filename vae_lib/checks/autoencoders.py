@@ -185,7 +185,7 @@ def floor(answer) -> str:
         "that is summed over the digits; keep one value a digit": want.sum(),
         "only ink counts here; paper is uncertain as well": ink.sum(-1),
         "only paper counts here; ink is uncertain as well": paper.sum(-1),
-        "that is the floor of squared error; the loss here is (1.3)": (g * (1 - g)).sum(-1),
+        "that is squared error's floor; the loss here is Bernoulli": (g * (1 - g)).sum(-1),
         "a clamp adds nats at pixels that are certain; they cost nothing": (
             torch.special.entr(capped) + torch.special.entr(1 - capped)
         ).sum(-1),
