@@ -78,6 +78,7 @@ ALSO_RIGHT = [
     ("optimal_q", best_one_by_one),
     ("two_moves", lambda: torch.tensor([[0.3, 0.7], [1.6, 1.2]])),
     ("gain", gain_from_the_top),
+    ("gain", lambda v: gain(v.float())),
 ]
 WRONG = [
     ("report", lambda *a: -report(*a), "turn the sign"),
@@ -103,6 +104,7 @@ WRONG = [
     ("noise", lambda *a: (noise(*a)[0], noise(*a)[0]), "expected"),
     ("noise", lambda *a: (0.0, 0.69), "expected"),
     ("noise", lambda y, a, b, s, m, v: noise(y, a, b, s, m, v**0.5), "expected"),
+    ("noise", lambda y, a, b, s, m, v: noise(y, a, b, s, m, v**2), "variance is σ²"),
     ("optimal_q", lambda *a: (best(*a)[0], best(*a)[1] ** 0.5), "standard deviation"),
     ("optimal_q", lambda *a: (best(*a)[0], 1 / best(*a)[1]), "precision"),
     ("optimal_q", lambda *a: (best(*a)[0], math.log(best(*a)[1])), "log σ²"),
@@ -117,6 +119,8 @@ WRONG = [
     ("two_moves", lambda: ((0.6, 0.2), MOVES[1]), "first move the ELBO"),
     ("two_moves", lambda: (MOVES[0], (1.0, 1.7)), "second move the ELBO"),
     ("two_moves", lambda: (MOVES[1], MOVES[1]), "the gap closes"),
+    ("two_moves", lambda: (MOVES[1], MOVES[1]), "a smaller a may help"),
+    ("two_moves", lambda: ((0.05, 0.2), MOVES[1]), "a larger a may help"),
     ("two_moves", lambda: (MOVES[0], MOVES[0]), "it must fall"),
     ("two_moves", lambda: (0.2, 0.6), "two pairs"),
     ("two_moves", lambda: ((-2.0, 0.2), MOVES[1]), "positive"),
@@ -130,11 +134,20 @@ WRONG = [
     ("gain", lambda v: len(v) * gain(v), "average them"),
     ("gain", lambda v: gain(v) + (v.mean(-1) - v[:, 0]).mean(), "first column"),
     ("gain", lambda v: v.exp().mean(-1).log().mean() - v.mean(), "logsumexp"),
+    ("gain", lambda v: from_one_top(v, v.max()), "row by row"),
+    ("gain", lambda v: from_one_top(v, v.mean()), "row by row"),
+    ("gain", lambda v: from_one_top(v, v.amax(1, True), 1e-5), "anything but their mean"),
     ("gain", lambda v: (v.exp().mean(1) + 1e-12).log().mean() - v.mean(), "inside the logarithm"),
     ("gain", lambda v: (v.logsumexp(-1) - math.log(4) - v.mean(-1)).mean(), "expected"),
     ("gain", lambda v: (0.5 * (v[:, 0] - v[:, 1])).cosh().log().mean(), "expected"),
     ("gain", lambda v: 0.99, "expected"),
 ]
+
+
+def from_one_top(log_w, top, extra=0.0):
+    """The gain with ``top`` taken away inside the logarithm, and something added there."""
+    bound = ((log_w - top).exp().mean(1) + extra).log()
+    return (bound + (top - log_w).mean(1)).mean()
 
 
 def best_counted(y, a, b, s):

@@ -9,6 +9,30 @@ MUTANTS = [
         slip="a mean over the pixels for their sum",
     ),
     Mutant(
+        cell="the-elbo-3",
+        old="(2 * closeness - 1)",
+        new="(1 - 2 * closeness)",
+        slip="the sign of the log-odds",
+    ),
+    Mutant(
+        cell="the-elbo-3",
+        old="centres - 2 * z[",
+        new="centres - z[",
+        slip="a speck at z, not at 2z",
+    ),
+    Mutant(
+        cell="the-elbo-5",
+        old="(strips == x).all(1)",
+        new="(strips == 1 - x).all(1)",
+        slip="the evidence of another strip",
+    ),
+    Mutant(
+        cell="the-elbo-9",
+        old="exact.log_posterior(log_joint(z, theta), grid)",
+        new="log_joint(z, theta)",
+        slip="the joint density for the posterior",
+    ),
+    Mutant(
         cell="the-elbo-9",
         old="(0.5 * logvar).exp()[..., None]\n    z =",
         new="logvar.exp()[..., None]\n    z =",
@@ -37,6 +61,12 @@ MUTANTS = [
         old="log_joint(z) - log_prior, grid",
         new="log_joint(z), grid",
         slip="the joint density for the likelihood",
+    ),
+    Mutant(
+        cell="5d20c9be",
+        old="log_joint(z) - log_qs - evidence",
+        new="log_joint(z) - log_qs",
+        slip="weights that nobody divided by the evidence",
     ),
     Mutant(
         cell="the-elbo-25",
@@ -77,14 +107,26 @@ MUTANTS = [
     Mutant(
         cell="the-elbo-36",
         old="- Normal(0.0, 1.0).log_prob(at)",
-        new="- Normal(mu, (0.5 * logvar).exp()).log_prob(at)",
+        new="- Normal(mu_, (0.5 * logvar_).exp()).log_prob(at)",
         slip="log q taken away where log p(z) belongs",
     ),
     Mutant(
         cell="the-elbo-40",
-        old="best_kl = evidences - best_elbo",
-        new="best_kl = best_elbo - evidences",
+        old="best_kl, narrow_kl = evidences - best,",
+        new="best_kl, narrow_kl = best - evidences,",
         slip="the sign of the gap",
+    ),
+    Mutant(
+        cell="the-elbo-40",
+        old="best_elbo(math.inf), best_elbo(0.3)",
+        new="best_elbo(math.inf), best_elbo(0.3**0.5)",
+        slip="a variance for a standard deviation, in the narrow family",
+    ),
+    Mutant(
+        cell="the-elbo-45",
+        old="exact.kl_on_grid(posterior.expand(3, -1), away.log_prob(z), grid)",
+        new="exact.kl_on_grid(away.log_prob(z), posterior.expand(3, -1), grid)",
+        slip="the reverse divergence under an upper bound",
     ),
     Mutant(
         cell="the-elbo-47",
