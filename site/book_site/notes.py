@@ -87,9 +87,17 @@ def draw_promises(app, doctree, docname):
         block.replace_self(box)
 
 
+def mark_solutions(app, doctree):
+    """Name the cells of solutions, so that what they print is not printed without them."""
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") == "cell_code" and cell.astext().startswith("# Solution "):
+            cell["classes"].append("solution")
+
+
 def setup(app):
     """Connect to Sphinx."""
     app.add_transform(DrawNotes)
+    app.connect("doctree-read", mark_solutions)
     app.connect("doctree-read", count_promises)
     app.connect("env-updated", renew_landing_page)
     app.connect("doctree-resolved", state_count)

@@ -121,6 +121,7 @@ OPEN = """async path => {
     tags: cell.model.getMetadata("tags") ?? [],
     shown: cell.node.querySelector(".jp-RenderedMarkdown")?.innerText ?? "",
     hidden: cell.inputHidden ?? false,
+    bottom: cell.node.getBoundingClientRect().bottom,
   }));
 }"""
 CLOSE = """async () => {
@@ -129,6 +130,7 @@ CLOSE = """async () => {
   widget.dispose();
 }"""
 RAW = re.compile(r"\{[a-z][\w:-]*\}`|^ *:::|\(eq-|\]\(\w|\\tag", re.MULTILINE)
+FIGURE = 250  # pixels of it, at least, on the first screen: it comes below its folded cell
 FOLDED = {"hide-input", "remove-input", "remove-cell"}
 
 
@@ -146,6 +148,9 @@ def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, ne
                 assert not RAW.search(cell["shown"]), where
             else:
                 assert cell["hidden"] == bool(FOLDED & set(cell["tags"])), where
+        code = [cell for cell in cells if cell["kind"] == "code"]
+        first_figure = code[2]  # after the cells that install and import
+        assert first_figure["bottom"] < 900 - FIGURE, f"{path.name}: its figure is out of sight"
         solutions = [cell for cell in cells if cell["source"].startswith("# Solution ")]
         assert all(cell["hidden"] for cell in solutions)
         assert bool(solutions) == path.name[:2].isdigit()
@@ -197,6 +202,11 @@ def test_a_chapter_runs_and_its_widget_answers(lab, new_page, name):
     assert [cell["errors"] for cell in page.evaluate(CELLS) if cell["errors"]] == []
 
     assert page.locator(".jupyter-widgets-error-widget").count() == 0, "a widget is not shown"
+
+    first = page.locator(".jp-OutputArea-output :is(img, .vw)").first
+    page.locator(".jp-Cell").first.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    assert 0 < first.bounding_box()["y"] < 900 - FIGURE, "the first figure is on the first screen"
 
     handle = page.locator(".jp-OutputArea-output .vw [role=slider]").first
     handle.scroll_into_view_if_needed()
