@@ -26,7 +26,7 @@ addEventListener("load", markAll);
 
 // Paper has room for so much of a formula, in its own letters; one that cannot be broken into lines
 // is set smaller (see the rules for paper in book.css).
-const PAPER = 46; // em
+const PAPER = 41; // em, beside a number
 
 function fitFormulas() {
   for (const box of document.querySelectorAll(".math-scroll")) {

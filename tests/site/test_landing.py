@@ -83,6 +83,16 @@ def test_lines_that_run_side_by_side_have_lanes_of_their_own():
     assert landing.lanes([]) == {}
 
 
+def test_what_other_lines_imply_is_not_drawn():
+    assert landing.direct([(1, 2), (2, 3), (1, 3), (1, 4), (3, 5), (1, 5)]) == [
+        (1, 2),
+        (2, 3),
+        (1, 4),
+        (3, 5),
+    ]
+    assert landing.direct([]) == []
+
+
 @pytest.mark.parametrize(("words", "expected"), [(0, 5), (100, 5), (1500, 10), (3300, 20)])
 def test_minutes_follow_from_the_words(words, expected):
     assert landing.minutes(words) == expected
@@ -90,7 +100,7 @@ def test_minutes_follow_from_the_words(words, expected):
 
 def test_the_map_shows_each_chapter_with_its_minutes_and_follows_its_words(mini_book):
     rows = "| **Codes** | | |\n| [1. One](01-one.ipynb): first | | a dot |\n"
-    rows += "| [2. Two](02-two.ipynb) | 1 | |\n| [3. Three](03-three.ipynb) | 1, 2 | |\n"
+    rows += "| [2. Two](02-two.ipynb) | | |\n| [3. Three](03-three.ipynb) | 1, 2 | |\n"
     intro = "# Mini\n\n[Start](01-one.ipynb) · [Go](02-two.ipynb)\n\n"
     intro += f"| Chapter | | |\n|---|---|---|\n{rows}"
     for number, name in ((2, "Two"), (3, "Three")):
@@ -108,10 +118,9 @@ def test_the_map_shows_each_chapter_with_its_minutes_and_follows_its_words(mini_
     facts = [
         " ".join(station.select_one(".map-facts").get_text(" ").split()) for station in stations
     ]
-    assert facts == ["20 min Touch a dot", "5 min · builds on 1", "5 min · builds on 1, 2"]
+    assert facts == ["20 min Touch a dot", "5 min", "5 min · builds on 1, 2"]
     rows = sorted(line["style"] for line in soup.select(".map-lines span"))
     assert rows == [
-        "grid-row:2/3;--lane:0",
         "grid-row:2/4;--lane:1",
         "grid-row:3/4;--lane:0",
     ]
@@ -139,7 +148,7 @@ def test_lines_end_at_the_dots_of_their_stations(open_page):
               });
             }"""
         )
-        assert len(ends) > 8
+        assert len(ends) >= 8
         assert max(ends) < 2.5
 
 

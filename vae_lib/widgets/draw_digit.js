@@ -200,7 +200,9 @@ function guide(steps, say, undo) {
   const text = h("p", {});
   const turn = (to) => {
     go(to);
-    if (step >= 0) say(`${count.textContent}: ${text.textContent}`);
+    if (step < 0) return;
+    steps[step].nodes[0].scrollIntoView({ block: "nearest" });
+    say(`${count.textContent}: ${text.textContent}`);
   };
   const back = button("Back", () => turn(step - 1));
   const next = button("Next", () => turn(step + 1));
@@ -397,14 +399,14 @@ function render({ model, el }) {
       },
       {
         text:
-          "The shaded ellipse shows σ, how sure the encoder is: 95 % of q(z|x) lies inside. It " +
-          "is small, so zoom in to see it, and compare a clear digit with a scribble.",
+          "The shaded ellipse shows σ: of all draws from q(z|x), 95 % fall inside. It is small, so zoom " +
+          "in to see it, and see whether it grows for a scribble.",
         nodes: [surface.root, surface.root.querySelector(".vw-q-area"), zoom],
       },
       {
         text:
-          "Press “Sample z again”. The spot is a new z = μ + σ ε, and the decoder draws it. What changes " +
-          "in the decoded digit is what q(z|x) leaves open; the rest it has made up its mind about.",
+          "Press “Sample z again”. The spot is a new z = μ + σ ε, and the decoder draws it. A small σ " +
+          "leaves z near μ, and the decoded digit nearly as it was.",
         nodes: [sample, decoded.canvas],
       },
     ],
