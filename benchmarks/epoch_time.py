@@ -2,11 +2,13 @@
 
     python benchmarks/epoch_time.py --root path/to/mnist      # or set VAE_LIB_DATA
 
-Three ways, in turn, several rounds of each. The best of each counts, since machines are noisy;
-the worst tells how noisy:
+Four ways, in turn, several rounds of each. The best of each counts, since machines are noisy; where
+the worst is far from it, or other programs took the processor, the result says so:
 
 * ``fit``: the book's training, shuffling, binarisation and the evaluation of 1,000 held-out
   digits included.
+* ``bfloat16``: the same with the objective under ``torch.autocast``: a reader's choice and never
+  the default, since some processors round more than this one, and some have no such arithmetic.
 * ``example``: a training epoch in the manner of the VAE in PyTorch's own repository of examples:
   a DataLoader of single PIL images through ToTensor, Adam, the same network, ReLU.
 * ``bound``: the matrix multiplications of the forward and backward passes and nothing else.
@@ -33,14 +35,22 @@ from vae_lib.training import fit
 LATENT, HIDDEN, BATCH = 20, 400, 128
 
 
-def fit_epochs(images: torch.Tensor, heldout: torch.Tensor):
-    """Yield the seconds of one epoch of ``vae_lib.training.fit`` after another."""
+def low_precision(model, x, generator):
+    """The loss with its matrix multiplications in bfloat16."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return elbo_terms(model, x, generator)
+
+
+def fit_epochs(images: torch.Tensor, heldout: torch.Tensor, objective):
+    """Yield the seconds of one epoch of ``vae_lib.training.fit`` after another.
+
+    They are those of the history's row: the evaluation before the first epoch is not among them.
+    """
     model = VAE(latent=LATENT, hidden=(HIDDEN,))
     options = dict(batch_size=BATCH, lr=1e-3, device="cpu", progress=False)
     while True:
-        start = time.perf_counter()
-        fit(model, images, heldout, elbo_terms, epochs=1, **options)
-        yield time.perf_counter() - start
+        history = fit(model, images, heldout, objective, epochs=1, **options)
+        yield history.rows[1]["seconds"]
 
 
 class PlainVAE(nn.Module):
@@ -78,19 +88,34 @@ def example_epochs(root: str):
         yield time.perf_counter() - start
 
 
-def bound_epochs(count: int):
-    """Yield the seconds of an epoch's matrix multiplications: the three of each layer."""
+def bound_epochs(count: int, shares: list[float]):
+    """Yield the seconds of an epoch's matrix multiplications: the three of each layer.
+
+    To ``shares`` goes how much of its threads' time the processor gave.
+    """
     sizes = [(784, HIDDEN), (HIDDEN, 2 * LATENT), (LATENT, HIDDEN), (HIDDEN, 784)]
     layers = [(torch.rand(BATCH, m), torch.rand(n, m), torch.rand(BATCH, n)) for m, n in sizes]
     while True:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         for _ in range(-(-count // BATCH)):
             for k, (inputs, weight, outputs) in enumerate(layers):
                 inputs @ weight.T  # forward
                 outputs.T @ inputs  # the weights' gradient
                 if k:  # the pixels need none
                     outputs @ weight  # the inputs' gradient
-        yield time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        shares.append((time.process_time() - cpu) / seconds / torch.get_num_threads())
+        yield seconds
+
+
+def busy(seconds: dict[str, list[float]], shares: list[float]) -> str | None:
+    """What says that other programs ran: ``shares`` below 1, or uneven times of the same work."""
+    if min(shares) < 0.9:
+        return f"threads had {min(shares):.0%} of the processor"
+    for name, times in seconds.items():
+        if max(times) > 1.15 * min(times):
+            return f"{name} took from {min(times):.2f} to {max(times):.2f} s"
+    return None
 
 
 def main() -> None:
@@ -100,10 +125,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     train, test = (load_mnist(split, options.root).images for split in ("train", "test"))
+    shares: list[float] = []
     ways = {
-        "fit": fit_epochs(train, test[:1000]),
+        "fit": fit_epochs(train, test[:1000], elbo_terms),
+        "bfloat16": fit_epochs(train, test[:1000], low_precision),
         "example": example_epochs(options.root),
-        "bound": bound_epochs(len(train)),
+        "bound": bound_epochs(len(train), shares),
     }
     for epochs in ways.values():
         next(epochs)  # the first warms up
@@ -115,10 +142,12 @@ def main() -> None:
     print(f"threads {torch.get_num_threads()}, torch {torch.__version__}, {len(train):,} digits")
     for name, times in seconds.items():
         print(f"{name:8}{best[name]:7.2f} s   (worst {max(times):.2f} s)")
-    if best["fit"] < best["bound"]:
-        raise SystemExit("fit cannot beat its own bound: the machine was busy, run it again")
-    print(f"fit is {best['example'] / best['fit']:.1f} times as fast as the example (aim: 3)")
-    print(f"fit takes {best['fit'] / best['bound']:.1f} times the bound (aim: at most 2.2)")
+    example, bound = best["example"], best["bound"]
+    print(f"fit takes {best['fit'] / bound:.2f} times the bound (aim: at most 1.6)")
+    print(f"fit is {example / best['fit']:.1f} times as fast as the example (aim: 2.3)")
+    print(f"with bfloat16 it is {example / best['bfloat16']:.1f} times as fast (aim: 3)")
+    if (reason := busy(seconds, shares[1:])) is not None:
+        raise SystemExit(f"The machine was busy: {reason}. Run it again when it is quiet.")
 
 
 if __name__ == "__main__":

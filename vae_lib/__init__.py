@@ -2,7 +2,8 @@
 
 Every log-density, divergence and bound is returned per example, shape ``[B]``, in nats.
 The caller averages. Imports run one way: ``data``, ``distributions`` -> ``models`` ->
-``bounds``, ``exact`` -> ``training``; ``figures`` and ``widgets`` import none of these.
+``bounds``, ``exact`` -> ``checkpoints`` -> ``training`` -> ``evaluation`` -> ``checks``;
+``figures`` and ``widgets`` import none of these.
 """
 
 __version__ = "0.1.0"

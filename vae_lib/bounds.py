@@ -1,20 +1,17 @@
-"""The evidence lower bound and the losses that training minimises.
+"""Lower bounds on log p(x), their gradients, and the losses that training minimises.
 
-Introduced in chapters 8 (the bound) and 10 (the loss); Kingma and Welling (2014), equation 3.
+Written once, for every model that offers what :class:`vae_lib.models.Latent` lists. Introduced in
+chapters 8 (the bound), 9 (gradients), 10 (the loss), 11 and 14 (K samples).
 """
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from vae_lib.distributions import (
-    bernoulli_log_prob,
-    kl_to_standard_normal,
-    reparameterise,
-    standard_normal,
-)
-from vae_lib.models import VAE, Autoencoder
+from vae_lib.distributions import standard_normal
+from vae_lib.models import Autoencoder, Latent, Posterior
 
 
 class Bound(NamedTuple):
@@ -25,41 +22,166 @@ class Bound(NamedTuple):
     kl: Tensor
 
 
-def elbo(model: VAE, x: Tensor, eps: Tensor, beta: float = 1.0) -> Bound:
-    """One-sample estimate of L(x) = E_q[log p_θ(x|z)] - β KL(q_φ(z|x) ‖ p(z)).
+def noise(
+    model: Latent, x: Tensor, generator: torch.Generator, samples: int | None = None
+) -> Tensor:
+    """Draws of N(0, I) for samples of q(z|x): [B, D], or [K, B, D] for K ``samples``.
 
-    Unbiased in the noise; the KL term is exact. β = 1 gives the bound log p(x) ≥ L(x). Any
-    other β is a different objective (Higgins et al., 2017): for β > 1 still below log p(x), for
-    β < 1 perhaps not.
-
-    Args:
-        x: pixels in [0, 1], [B, 784].
-        eps: draws of N(0, I), [B, D], on the device of ``x``.
+    In the type of μ: that of x, and float32 at least.
 
     Raises:
-        ValueError: for other shapes, or pixels outside [0, 1].
+        ValueError: if ``generator`` does not live where x is.
     """
-    mu, logvar = model.encode(x)
-    if eps.shape != mu.shape:
-        raise ValueError(f"eps has shape {list(eps.shape)}, but q(z|x) needs {list(mu.shape)}")
-    log_px_z = bernoulli_log_prob(x, model.decode(reparameterise(mu, logvar, eps)))
-    kl = kl_to_standard_normal(mu, logvar)
+    shape = (*(() if samples is None else (samples,)), *x.shape[:-1], _latent(model))
+    eps = standard_normal(shape, generator, torch.promote_types(x.dtype, torch.float32))
+    if eps.device != x.device:
+        raise ValueError(
+            f"generator lives on {eps.device}, x on {x.device}: make a torch.Generator(x.device)"
+        )
+    return eps
+
+
+def elbo(model: Latent, x: Tensor, eps: Tensor, beta: float = 1.0) -> Bound:
+    """Estimate of L(x) = E_q[log p_θ(x|z)] - β KL(q_φ(z|x) ‖ p(z)), from one sample or K.
+
+    Unbiased in the noise. The KL is exact where q knows it, and otherwise log q(z|x) - log p(z)
+    at the samples. β = 1 gives the bound log p(x) ≥ L(x). Any other β is a different objective
+    (Higgins et al., 2017): for β > 1 still below log p(x), for β < 1 perhaps not. Kingma and
+    Welling (2014), equation 3.
+
+    Args:
+        x: examples, [B, P].
+        eps: draws of N(0, I), [B, D], or [K, B, D] for an average over K samples.
+
+    Raises:
+        ValueError: for noise of another shape.
+        TypeError: for a model without a posterior, such as an autoencoder.
+    """
+    q = _posterior(model, x, eps)
+    z = q.sample(eps)
+    log_px_z = model.log_likelihood(x, z)
+    kl = q.log_prob(z) - model.log_prior(z) if q.kl is None else q.kl.sum(-1)
+    if eps.ndim > x.ndim:
+        log_px_z, kl = log_px_z.mean(0), kl if q.kl is not None else kl.mean(0)
     return Bound(log_px_z - beta * kl, log_px_z, kl)
 
 
+def log_weights(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
+    """log w = log p(x|z) + log p(z) - log q(z|x) at z ~ q(z|x): noise [K, B, D] -> [K, B], nats.
+
+    The average of w over samples estimates p(x) without bias. Errors as in :func:`elbo`.
+    """
+    q = _posterior(model, x, eps)
+    z = q.sample(eps)
+    return log_joint(model, x, z) - q.log_prob(z)
+
+
+def log_joint(model: Latent, x: Tensor, z: Tensor) -> Tensor:
+    """log p(x, z) = log p(x|z) + log p(z): x [B, P], z [..., B, D] -> [..., B], nats."""
+    return model.log_likelihood(x, z) + model.log_prior(z)
+
+
+def iwae_bound(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
+    """log (1 / K) Σ_k w_k, the bound of K samples: noise [K, B, D] -> [B], nats.
+
+    Its expectation is the ELBO for K = 1, and rises to log p(x) with K (Burda et al., 2016).
+    Introduced in chapter 11.
+    """
+    return _log_mean_exp(log_weights(model, x, eps))
+
+
+# Gradient estimators. Each has the value of a bound, and a gradient with the same expectation as
+# that of the reparameterised ``elbo`` or ``iwae_bound``; they differ in variance (chapters 9, 14).
+
+
+def score_function(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
+    """log w at each sample, with REINFORCE's gradient: noise [..., B, D] -> [..., B], nats.
+
+    ∇_φ E_q[log w] = E_q[log w ∇_φ log q(z|x)]: the path from φ to z is cut, so z could be
+    discrete (Williams, 1992). Introduced in chapter 9.
+    """
+    q = _posterior(model, x, eps)
+    z = q.sample(eps).detach()
+    log_p, log_q = log_joint(model, x, z), q.log_prob(z)
+    log_w = (log_p - log_q).detach()
+    return log_w + (log_p - log_p.detach()) + log_w * (log_q - log_q.detach())
+
+
+def path_derivative(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
+    """log w at each sample, without its score term: noise [..., B, D] -> [..., B], nats.
+
+    E_q[∇_φ log q(z|x)] = 0 at fixed z, so that part of the gradient is noise; without it the
+    variance is 0 where q is the posterior (Roeder et al., 2017: "sticking the landing").
+    Introduced in chapter 9.
+    """
+    q = _posterior(model, x, eps)
+    z = q.sample(eps)
+    score = q.log_prob(z.detach())
+    return log_joint(model, x, z) - q.log_prob(z) + score - score.detach()
+
+
+def doubly_reparameterised(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
+    """The bound of K samples, with DReG's gradient: noise [K, B, D] -> [B], nats.
+
+    With w̃ the normalised weights, θ gets Σ_k w̃_k ∇_θ log w_k and φ gets
+    Σ_k w̃_k² (∂ log w_k / ∂z_k) ∂z_k/∂φ, whose signal does not drown as K grows (Tucker et al.,
+    2019). Introduced in chapter 14. A hook on z squares the weights, so ``torch.func`` cannot
+    trace it.
+    """
+    q = _posterior(model, x, eps)
+    z = q.sample(eps)
+    score = q.log_prob(z.detach())
+    log_w = log_joint(model, x, z) - q.log_prob(z) + score - score.detach()
+    share = log_w.detach().softmax(0)  # w̃, [K, B]
+    if z.requires_grad:
+        z.register_hook(lambda gradient: share[..., None] * gradient)  # type: ignore[no-untyped-call]
+    return _log_mean_exp(log_w.detach()) + (share * (log_w - log_w.detach())).sum(0)
+
+
+# What fit minimises.
+
+
 def elbo_terms(
-    model: VAE, x: Tensor, generator: torch.Generator, beta: float = 1.0
+    model: Latent, x: Tensor, generator: torch.Generator, beta: float = 1.0
 ) -> dict[str, Tensor]:
-    """A VAE's loss for :func:`vae_lib.training.fit`: "loss" = -ELBO, with "nll" and "kl"; [B]."""
-    bound = elbo(model, x, standard_normal((len(x), model.latent), generator), beta)
-    return {"loss": -bound.elbo, "nll": -bound.log_px_z, "kl": bound.kl}
+    """A loss for :func:`vae_lib.training.fit`, each term [B] in nats.
+
+    "loss" = nll + β kl is minimised; "nll" = -log p(x|z) and "kl" are its terms; "criterion" =
+    nll + kl, the negative bound, says which epoch is best, whatever β is or becomes.
+    """
+    bound = elbo(model, x, noise(model, x, generator), beta)
+    nll, kl = -bound.log_px_z, bound.kl
+    return {"loss": -bound.elbo, "nll": nll, "kl": kl, "criterion": nll + kl}
 
 
 def reconstruction_terms(
     model: Autoencoder, x: Tensor, generator: torch.Generator | None = None
 ) -> dict[str, Tensor]:
-    """An autoencoder's loss: "loss" = -log p(x|code), the Bernoulli NLL; [B], nats.
+    """An autoencoder's loss: "loss" = -log p(x|code) under its likelihood; [B], nats.
 
     ``generator`` is not used: an autoencoder draws nothing.
     """
-    return {"loss": -bernoulli_log_prob(x, model(x))}
+    return {"loss": -model.log_likelihood(x, model.code(x))}
+
+
+def _log_mean_exp(log_w: Tensor) -> Tensor:
+    return torch.logsumexp(log_w, 0) - math.log(len(log_w))
+
+
+def _latent(model: Latent) -> int:
+    if not hasattr(model, "posterior"):
+        raise TypeError(
+            f"{type(model).__name__} has no posterior(x), so it has no bound: take a VAE, or "
+            "train an autoencoder with reconstruction_terms"
+        )
+    return model.latent
+
+
+def _posterior(model: Latent, x: Tensor, eps: Tensor) -> Posterior:
+    """q(z|x), once it is known that the noise has the shape of its samples."""
+    need = [*x.shape[:-1], _latent(model)]
+    if list(eps.shape[eps.ndim - x.ndim :]) != need or eps.ndim - x.ndim not in (0, 1):
+        raise ValueError(
+            f"eps has shape {list(eps.shape)}, but q(z|x) needs {need}, or K such samples"
+        )
+    return model.posterior(x)

@@ -1,7 +1,7 @@
 """Digits: the embedded set, the full MNIST, binarisation, and in-memory batches.
 
-Images are float32 rows of 784 grey values in [0, 1]; introduced in chapter 1.
-MNIST is by LeCun, Cortes and Burges, under CC BY-SA 3.0.
+Images are rows [N, P] of P grey values in [0, 1], for digits P = 28 · 28 = 784 in float32;
+introduced in chapter 1. MNIST is by LeCun, Cortes and Burges, under CC BY-SA 3.0.
 """
 
 import hashlib
@@ -10,13 +10,12 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.datasets.mnist import MNIST, read_image_file, read_label_file
 
 SIDE = 28
 PIXELS = SIDE * SIDE
@@ -42,14 +41,6 @@ class Digits(NamedTuple):
 
     images: Tensor
     labels: Tensor
-
-
-def load(name: str, split: str) -> Digits:
-    """The set called ``"digits"`` (embedded) or ``"mnist"`` (full); see the two loaders."""
-    loaders = {"digits": load_digits, "mnist": load_mnist}
-    if name not in loaders:
-        raise ValueError(f"unknown dataset {name!r}: choose one of {sorted(loaders)}")
-    return loaders[name](split)
 
 
 def load_digits(split: str = "train") -> Digits:
@@ -89,17 +80,18 @@ def load_mnist(
         ValueError: for another ``split``, or a file that is cut short or altered (by md5).
         FileNotFoundError: if a file is missing and ``download`` is false.
     """
+    from torchvision.datasets import mnist  # here: the import takes a second or two
+
     if split not in MNIST_FILES:
         raise ValueError(f"unknown split {split!r} of MNIST: 'train' or 'test'")
     root = Path(root or os.environ.get("VAE_LIB_DATA") or Path.home() / ".cache" / "vae_lib")
     if download:
-        MNIST(root, download=True)
+        mnist.MNIST(root, download=True)
     images, labels = (
         _verified(root / "MNIST" / "raw" / name, md5) for name, md5 in MNIST_FILES[split]
     )
-    return Digits(
-        read_image_file(images).reshape(-1, PIXELS).float() / 255, read_label_file(labels)
-    )
+    grey: Tensor = mnist.read_image_file(str(images))  # [N, 28, 28] bytes
+    return Digits(grey.flatten(1).float() / 255, mnist.read_label_file(str(labels)))
 
 
 def _verified(path: Path, md5: str) -> Path:
@@ -117,39 +109,63 @@ def _verified(path: Path, md5: str) -> Path:
     return path
 
 
-def check_images(images: Tensor, name: str = "images") -> Tensor:
-    """Return ``images`` if it is [..., 784], floats in [0, 1]; else say what is wrong.
+def check_images(images: Any, name: str = "images", pixels: int | None = None) -> Tensor:
+    """Return ``images`` if it is [..., P], floats in [0, 1], not empty; else say what is wrong.
 
-    Values are looked at on the CPU only: on a GPU the look would make every step wait, so
-    :func:`vae_lib.training.fit` checks whole sets once, before they move.
+    P is ``pixels`` where that is given. This looks at every value, so it stands where data enters
+    (``fit``, ``evaluate``, the loaders) and in no model: there it would stop ``torch.func.vmap``,
+    ``torch.compile`` and ``torch.export``.
+
+    Raises:
+        TypeError: for anything but a tensor.
+        ValueError: for integers, another shape, an empty set, values outside [0, 1] or NaN.
     """
+    if not isinstance(images, Tensor):
+        raise TypeError(f"{name} is a {type(images).__name__}, not a tensor: {_as_tensor(images)}")
     if not images.is_floating_point():
         raise ValueError(f"{name} has dtype {images.dtype}: convert it with .float()")
-    if images.ndim < 1 or images.shape[-1] != PIXELS:
+    if images.ndim < 1 or (pixels is not None and images.shape[-1] != pixels):
         raise ValueError(
-            f"{name} has shape {list(images.shape)}, not [..., {PIXELS}]: "
-            "flatten each image with .reshape(-1, 784)"
+            f"{name} has shape {list(images.shape)}, not [..., {pixels or 'pixels'}]: "
+            "flatten each image with .flatten(1)"
         )
     if images.numel() == 0:
         raise ValueError(f"{name} is empty: it needs at least one image")
-    if images.device.type == "cpu":
-        low, high = (float(v) for v in torch.aminmax(images.detach()))
-        if not (low >= 0 and high <= 1):  # false for NaN too
-            raise ValueError(
-                f"{name} has pixels from {low:g} to {high:g}, outside [0, 1]: "
-                "divide bytes by 255, and look for NaN"
-            )
+    low, high = (float(v) for v in torch.aminmax(images.detach()))
+    if not (low >= 0 and high <= 1):  # false for NaN too
+        raise ValueError(
+            f"{name} has pixels from {low:g} to {high:g}, outside [0, 1]: "
+            "divide bytes by 255, and look for NaN"
+        )
     return images
 
 
+def _as_tensor(images: Any) -> str:
+    if isinstance(images, Digits):
+        return "pass its .images"
+    if isinstance(images, np.ndarray | list | tuple):
+        return "convert it with torch.as_tensor(..., dtype=torch.float32)"
+    return "pass all images as one tensor [N, pixels] in memory"
+
+
 def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw black-and-white digits: each pixel is 1 with the probability its grey value gives.
+    """Draw black-and-white images: each pixel is 1 with the probability its grey value gives.
 
     Fresh draws each epoch are *dynamic* binarisation (Salakhutdinov and Murray, 2008; Burda et
     al., 2016); likelihoods under it are never compared with those of a static binarisation.
     ``generator`` lives on the device of ``images``. Introduced in chapter 4.
+
+    Raises:
+        ValueError: as :func:`check_images`.
     """
-    return torch.bernoulli(check_images(images), generator=generator)
+    return draw_pixels(check_images(images), generator)
+
+
+def draw_pixels(images: Tensor, generator: torch.Generator) -> Tensor:
+    """:func:`binarise` for images that were checked when they came in: it looks at no value."""
+    kind = torch.promote_types(images.dtype, torch.float32)  # half precision draws too coarsely
+    uniform = torch.rand(images.shape, generator=generator, device=images.device, dtype=kind)
+    return uniform.lt_(images).to(images.dtype)  # u in [0, 1): black and white stay as they are
 
 
 def batches(
@@ -161,26 +177,33 @@ def batches(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: it must be at least 1")
-    if generator is None:
-        yield from images.split(batch_size)
-        return
-    order = torch.randperm(len(images), generator=generator, device=images.device)
-    for chosen in order.split(batch_size):
-        yield images[chosen]
+    order = None
+    if generator is not None:
+        order = torch.randperm(len(images), generator=generator, device=images.device)
+    for start in range(0, len(images), batch_size):
+        chosen = slice(start, start + batch_size)
+        yield images[chosen] if order is None else images.index_select(0, order[chosen])
 
 
-def jitter(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image [B, 784] turned (±9°), scaled (±9 %) and shifted (±2 pixels) at random.
+def jitter(
+    images: Tensor, generator: torch.Generator, shape: tuple[int, int] = (SIDE, SIDE)
+) -> Tensor:
+    """Each image [B, P] turned (±9°), scaled (±9 %) and shifted (±2 pixels) at random.
 
     Light affine augmentation: it makes 4,000 digits worth more. ``generator`` lives on the
-    device of ``images``.
+    device of ``images``; ``shape`` is a picture's height and width.
     """
-    device, count = images.device, len(images)
-    spread = torch.tensor([9 / 180 * math.pi, 0.09, 4 / SIDE, 4 / SIDE], device=device)
-    draws = torch.rand(count, 4, generator=generator, device=device).mul(2).sub(1) * spread
-    angle, scale, right, down = draws.unbind(1)
-    cos, sin = (1 + scale) * angle.cos(), (1 + scale) * angle.sin()
-    rows = (torch.stack([cos, -sin, right], 1), torch.stack([sin, cos, down], 1))
-    where = F.affine_grid(torch.stack(rows, 1), [count, 1, SIDE, SIDE], align_corners=False)
-    turned = F.grid_sample(images.reshape(-1, 1, SIDE, SIDE), where, align_corners=False)
-    return turned.reshape(count, PIXELS).clamp(0, 1)
+    (height, width), count = shape, len(images)
+    device, dtype = images.device, images.dtype
+    uniform = torch.rand(count, 4, generator=generator, device=device, dtype=dtype)
+    turn, zoom, right, down = uniform.mul(2).sub(1).unbind(1)  # each in [-1, 1)
+    angle, scale = 9 / 180 * math.pi * turn, 1 + 0.09 * zoom
+    right, down = 4 / width * right, 4 / height * down
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    rows = (
+        torch.stack([cos, -sin * height / width, right], 1),
+        torch.stack([sin * width / height, cos, down], 1),
+    )
+    where = F.affine_grid(torch.stack(rows, 1), [count, 1, height, width], align_corners=False)
+    turned = F.grid_sample(images.reshape(-1, 1, height, width), where, align_corners=False)
+    return turned.reshape(count, -1).clamp(0, 1)

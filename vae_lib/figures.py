@@ -7,6 +7,7 @@ models are passed as the functions they are used through; nothing else of ``vae_
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -34,7 +35,7 @@ def use_book_style() -> None:
         InlineBackend.instance(parent=shell).figure_formats = {"retina"}
 
 
-def _axes(ax: Axes | None, **size) -> Axes:
+def _axes(ax: Axes | None, **size: Any) -> Axes:
     return ax if ax is not None else plt.subplots(**size)[1]
 
 
@@ -80,7 +81,7 @@ def digit_rows(rows: Mapping[str, Tensor], axes: Sequence[Axes] | None = None) -
     if axes is None:
         count = max(len(images) for images in rows.values())
         size = (6.4, len(rows) * 6.0 / count + 0.1)
-        axes = plt.subplots(len(rows), 1, figsize=size, squeeze=False)[1][:, 0]
+        axes = list(plt.subplots(len(rows), 1, figsize=size, squeeze=False)[1][:, 0])
     for ax, (name, images) in zip(axes, rows.items(), strict=True):
         digit_grid(images, columns=len(images), ax=ax)
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
@@ -95,9 +96,10 @@ def code_map(
         raise ValueError(f"codes have shape {list(codes.shape)}: a map needs [N, 2]")
     ax = _axes(ax, figsize=(5.2, 4.4))
     codes, labels = codes.detach().cpu(), labels.cpu()
-    for digit in labels.unique().tolist():
+    for digit in sorted(set(labels.tolist())):
         mine = codes[labels == digit]
-        ax.scatter(*mine.T, s=7, color=CLASS_COLOURS[digit], label=str(digit), linewidths=0)
+        x, y = mine.T
+        ax.scatter(x, y, s=7, color=CLASS_COLOURS[digit], label=str(digit), linewidths=0)
     ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     ax.legend(
         title="class", markerscale=2.5, loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0
@@ -108,14 +110,22 @@ def code_map(
 
 
 def learning_curves(
-    columns: Mapping[str, Sequence[float]], ax: Axes | None = None, ylabel: str = "nats per digit"
+    columns: Mapping[str, Sequence[float]],
+    ax: Axes | None = None,
+    ylabel: str = "nats per digit",
+    first: int = 0,
 ) -> Axes:
-    """One line for each named column of a training history, epoch by epoch, with a legend."""
+    """One line for each named column of a training history, epoch by epoch, with a legend.
+
+    The longest column starts at epoch ``first``, and all end together: a history's held-out columns
+    start at epoch 0, before training, and its training columns at epoch 1.
+    """
     ax = _axes(ax)
+    end = first + max(len(values) for values in columns.values())
     for name, values in columns.items():
-        ax.plot(range(1, len(values) + 1), values, label=name)
+        ax.plot(range(end - len(values), end), values, label=name)
     ax.set(xlabel="epoch", ylabel=ylabel)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     ax.legend()
     return ax
 

@@ -6,6 +6,7 @@ differ in their last digits from machine to machine, are shown and not compared.
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from torch import Tensor
 
@@ -35,7 +36,7 @@ def promise(claim: str, holds: bool | Tensor, **numbers: object) -> None:
     print(f"✓ {claim}\n    · {shown}")
 
 
-def _truth(holds) -> bool:
+def _truth(holds: object) -> bool:
     if isinstance(holds, Tensor) and holds.numel() == 1:
         holds = holds.item()
     if type(holds).__name__ in ("bool", "bool_"):  # NumPy's too
@@ -43,7 +44,7 @@ def _truth(holds) -> bool:
     raise TypeError(f"holds is {holds!r}: give one true or false value, such as (gap < 1e-6)")
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
     """A number, text or sequence as it is shown."""
     if isinstance(value, Tensor):
         value = value.tolist()

@@ -1,39 +1,50 @@
-"""Training: one ``fit`` for every model of the book, and checkpoints that nothing can spoil.
+"""Training: one ``fit`` for every model of the book, which ends with the best weights it saw.
 
 Introduced in chapters 1 and 10.
 """
 
-import copy
 import json
 import math
 import os
-import tempfile
+import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm.auto import tqdm
 
-from vae_lib.data import batches, binarise, check_images
-from vae_lib.models import VAE, Autoencoder
+from vae_lib.checkpoints import (
+    check_path,
+    describe,
+    pack_optimiser,
+    read_tensors,
+    save_checkpoint,
+    unpack_optimiser,
+    write_tensors,
+)
+from vae_lib.data import batches, check_images, draw_pixels
+from vae_lib.interrupts import Interrupts
 
-MODELS = {model.__name__: model for model in (Autoencoder, VAE)}
-SHIPPED = Path(__file__).with_name("weights")
-
-Objective = Callable[[Autoencoder, Tensor, torch.Generator], dict[str, Tensor]]
+Terms = dict[str, Tensor]
+Objective = Callable[[Any, Tensor, torch.Generator], Terms]
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+BINARISATIONS = ("dynamic", "static", "none")
 
 
 @dataclass
 class History:
-    """What a training did: a row of averages (nats per digit) for each epoch.
+    """What a training did: a row of averages (nats per digit) for each epoch, from epoch 0.
 
-    A row holds "epoch", "seconds", and "train_…" and "heldout_…" for each term of the objective.
+    Row 0 is the model before training: it has "epoch", "seconds", and "heldout_…" for each term
+    of the objective. Later rows have "train_…" too. ``rows[best_epoch]`` belongs to the weights
+    that the model ended with.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -41,13 +52,18 @@ class History:
     interrupted: bool = False
 
     def column(self, name: str) -> list[float]:
-        """The values of one column, epoch by epoch; KeyError names the columns there are."""
-        if self.rows and name not in self.rows[0]:
-            raise KeyError(f"no column {name!r}: there are {sorted(self.rows[0])}")
-        return [row[name] for row in self.rows]
+        """One column: "heldout_…" from epoch 0, "train_…" from epoch 1.
+
+        Raises:
+            KeyError: for another name; it lists the columns there are.
+        """
+        known = sorted({column for row in self.rows for column in row})
+        if self.rows and name not in known:
+            raise KeyError(f"no column {name!r}: there are {known}")
+        return [row[name] for row in self.rows if name in row]
 
 
-def pick_device(name: str | None = None) -> torch.device:
+def pick_device(name: str | torch.device | None = None) -> torch.device:
     """The device called ``name``, or the best there is: CUDA, then Apple's MPS, then the CPU.
 
     Raises:
@@ -60,149 +76,432 @@ def pick_device(name: str | None = None) -> torch.device:
     }
     if name is None:
         return torch.device(next(kind for kind, there in available.items() if there))
-    if not available.get(name.partition(":")[0], False):
+    if not available.get(str(name).partition(":")[0], False):
         there = [kind for kind, yes in available.items() if yes]
-        raise ValueError(f"device {name!r} is not available here: choose from {there}")
+        raise ValueError(f"device {str(name)!r} is not available here: choose from {there}")
     return torch.device(name)
 
 
-def training_step(
-    loss_of: Callable[[], dict[str, Tensor]], optimiser: torch.optim.Optimizer
-) -> dict[str, Tensor]:
+def training_step(loss_of: Callable[[], Terms], optimiser: torch.optim.Optimizer) -> Terms:
     """One step of gradient descent on the batch mean of "loss"; returns the terms, detached."""
     optimiser.zero_grad(set_to_none=True)
     terms = loss_of()
-    terms["loss"].mean().backward()
+    terms["loss"].mean().backward()  # type: ignore[no-untyped-call]
     optimiser.step()
     return {name: term.detach() for name, term in terms.items()}
 
 
-def adam(model: torch.nn.Module, lr: float = 2e-3) -> torch.optim.Adam:
+def adam(model: nn.Module, lr: float = 2e-3) -> torch.optim.Adam:
     """Adam for ``model``, in its fused form where every supported PyTorch has one."""
     kind = next(model.parameters()).device.type
     return torch.optim.Adam(model.parameters(), lr=lr, fused=kind in ("cpu", "cuda"))
 
 
 def fit(
-    model: Autoencoder,
+    model: nn.Module,
     train: Tensor,
     heldout: Tensor,
     objective: Objective,
     *,
     epochs: int,
     batch_size: int = 50,
-    lr: float = 2e-3,
+    lr: float | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
     patience: int | None = None,
-    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    augment: Augment | None = None,
+    binarisation: str = "dynamic",
+    optimiser: torch.optim.Optimizer | None = None,
+    schedule: LRScheduler | None = None,
     checkpoint: str | Path | None = None,
+    resume: bool = False,
     progress: bool = True,
-    on_epoch: Callable[[Autoencoder, History], None] | None = None,
+    on_epoch: Callable[[Any, History], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> History:
-    """Train ``model`` in place on dynamically binarised digits; it ends with its best weights.
+    """Train ``model`` in place; it ends with its best weights, in evaluation mode.
 
-    Each epoch shuffles ``train``, binarises it afresh, and evaluates on ``heldout``, binarised
-    and with noise from the same seed every time. The best epoch is the one with the lowest
-    held-out loss. An interrupt (Ctrl-C, the stop button) ends training and keeps that epoch.
+    The weights it began with count as epoch 0. Each epoch shuffles ``train`` and evaluates on
+    ``heldout`` with binarisation and noise from the same seed every time. The best epoch has the
+    lowest held-out "criterion", or "loss" where the objective names no criterion.
+
+    Ctrl-C (the stop button) and ``stop.set()`` from another thread are read between batches: they
+    end training and keep the best epoch. A second Ctrl-C does not wait for the batch.
 
     Args:
-        train, heldout: grey images in [0, 1], [N, 784].
+        train, heldout: grey images in [0, 1], [N, P]; they take on the type of the weights.
         objective: (model, x, generator) -> {"loss": [B], …}, in nats; see ``vae_lib.bounds``.
+        lr: the learning rate of :func:`adam`, by default 0.002.
         device: where to train; None takes the best there is. The model comes back to the device
             where it was, whatever happens.
-        patience: stop after so many epochs without a better held-out loss; None never does.
-        augment: (images, generator) -> images, applied before binarisation.
-        checkpoint: a ``.safetensors`` path to which the best weights are saved as they come.
-        on_epoch: called as (model, history) after each epoch; a widget can follow from here.
+        patience: stop after so many epochs without a better one; None never does.
+        augment: (images, generator) -> as many images, applied before binarisation.
+        binarisation: "dynamic" draws black-and-white digits anew each epoch; "static" draws them
+            once, from ``seed`` (results of the two are never compared); "none" takes grey values
+            as they are, for a likelihood of grey values: a Bernoulli one is then a mere score.
+        optimiser: in place of Adam, over parameters of ``model``.
+        schedule: a scheduler of that optimiser (which it brings along), stepped once an epoch.
+        checkpoint: a ``.safetensors`` path to which the best weights are saved as they come. A
+            disk that is full is a warning, and training goes on. Beside it stands
+            ``….resume.safetensors`` until the last epoch is done. Where no epoch improved on
+            epoch 0, a file that is there stays as it is.
+        resume: go on from that file where there is one. On one machine the run then ends as it
+            would have done without a stop, bit for bit, if only ``generator`` draws.
+        on_epoch: called as (model, history) after each epoch from 1 on.
+        stop: an event that another thread can set.
 
     Raises:
-        ValueError: for wrong shapes, pixels outside [0, 1] or an empty set.
+        ValueError, TypeError: for data, settings or an objective that cannot be trained with.
+        OSError: when nothing can be written at ``checkpoint``, before training starts.
         FloatingPointError: when a loss is NaN or infinite; the best weights are put back first.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs is {epochs}: it must be at least 1")
-    check_images(train, "train"), check_images(heldout, "heldout")
-    device = pick_device(str(device) if device is not None else None)
-    home = next(model.parameters()).device
-    model.to(device)
-    train, heldout = train.to(device), heldout.to(device)
-    generator = torch.Generator(device).manual_seed(seed)
-    optimiser, history, best = adam(model, lr), History(), _Best(model, checkpoint)
-    # tqdm's bar in a notebook does not read TQDM_DISABLE, so it is read here
-    silent = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    bar = tqdm(range(1, epochs + 1), unit="epoch", leave=False, disable=silent)
-    try:
-        for epoch in bar:
-            start = time.perf_counter()
-            sums = _train_epoch(model, train, objective, optimiser, batch_size, generator, augment)
-            row = {"epoch": epoch, **_averages("train", sums, len(train))}
-            row |= evaluate(model, heldout, objective, seed=seed, prefix="heldout")
-            row["seconds"] = time.perf_counter() - start
-            _check_finite(row)
-            history.rows.append(row)
-            history.best_epoch = best.see(epoch, row["heldout_loss"], row)
-            bar.set_postfix_str(f"held-out loss {row['heldout_loss']:.2f} nats")
-            if on_epoch is not None:
-                on_epoch(model, history)
-            if patience is not None and epoch - history.best_epoch >= patience:
-                break
-    except KeyboardInterrupt:
-        history.interrupted = True
-    finally:
-        bar.close()
-        best.restore()
-        model.to(home)
-    return history
+    _check_numbers(epochs, batch_size, patience, binarisation)
+    if augment is not None and binarisation == "static":
+        raise ValueError("augment needs grey images, and static binarisation leaves none: drop one")
+    for images, name in ((train, "train"), (heldout, "heldout")):
+        _check_set(images, name, model)
+    optimiser = _check_optimiser(model, optimiser, schedule, lr)
+    place = pick_device(device)
+    if checkpoint is not None:
+        checkpoint = check_path(checkpoint)
+    elif resume:
+        raise ValueError("resume needs a checkpoint: the path whose run is to go on")
+    with Interrupts(stop) as interrupts, _lent(model, place):
+        run = _Run(
+            model=model,
+            train=draw_pixels(train.to(place), torch.Generator(place).manual_seed(seed))
+            if binarisation == "static"
+            else train.to(place),
+            heldout=heldout.to(place),
+            objective=objective,
+            batch_size=batch_size,
+            seed=seed,
+            generator=torch.Generator(place).manual_seed(seed),
+            augment=augment,
+            binarisation=binarisation,
+            optimiser=optimiser or adam(model, 2e-3 if lr is None else lr),
+            schedule=schedule,
+            checkpoint=checkpoint,
+            interrupts=interrupts,
+        )
+        try:
+            if resume:
+                run.go_on()
+            with _bar(epochs, progress) as bar:
+                run.train_until(epochs, patience, bar, on_epoch)
+        except KeyboardInterrupt:
+            run.history.interrupted = True
+        finally:
+            _plain(model).load_state_dict(run.best)
+        run.history.interrupted |= interrupts.asked()
+        if not run.history.interrupted:
+            run.finish()
+    return run.history
 
 
-def _train_epoch(model, images, objective, optimiser, batch_size, generator, augment):
-    model.train()
-    sums: dict[str, Tensor] = {}
-    for batch in batches(images, batch_size, generator):
-        if augment is not None:
-            batch = augment(batch, generator)
-        x = binarise(batch, generator)
-        terms = training_step(lambda x=x: objective(model, x, generator), optimiser)
-        _add(sums, terms, len(x))
-    return sums
-
-
-@torch.no_grad()
 def evaluate(
-    model: Autoencoder,
+    model: nn.Module,
     images: Tensor,
     objective: Objective,
     *,
     seed: int = 0,
     batch_size: int = 1000,
     prefix: str = "heldout",
+    binarisation: str = "dynamic",
 ) -> dict[str, float]:
-    """Averages of the objective's terms over ``images`` [N, 784], nats per digit.
+    """Averages of the objective's terms over ``images`` [N, P], nats per digit.
 
-    The binarisation and the noise come from ``seed`` alone, so two calls agree.
+    Binarisation and noise come from ``seed`` alone, so two calls agree; "dynamic" and "static"
+    are therefore the same here, and "none" takes grey values as they are. The model is put into
+    evaluation mode and back.
+
+    Raises:
+        ValueError, TypeError: as :func:`fit`.
     """
+    _check_numbers(1, batch_size, None, binarisation)
+    _check_set(images, "images", model)
+    place = _first(model).device
+    return _evaluate(model, images.to(place), objective, seed, batch_size, prefix, binarisation)
+
+
+@torch.no_grad()
+def _evaluate(
+    model: nn.Module,
+    images: Tensor,
+    objective: Objective,
+    seed: int,
+    batch_size: int,
+    prefix: str,
+    binarisation: str,
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    generator = torch.Generator(images.device).manual_seed(seed)
+    x = images if binarisation == "none" else draw_pixels(images, generator)
+    x, modes = x.to(_first(model).dtype), [(part, part.training) for part in model.modules()]
     model.eval()
-    device = next(model.parameters()).device
-    generator = torch.Generator(device).manual_seed(seed)
+    try:
+        parts = batches(x, batch_size)
+        return _averages(prefix, parts, lambda part: objective(model, part, generator), check)
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _averages(
+    prefix: str,
+    parts: Iterator[Tensor],
+    terms_of: Callable[[Tensor], Terms],
+    check: Callable[[], None],
+) -> dict[str, float]:
+    """Each term's average over all examples; sums in float64, where the device has it."""
     sums: dict[str, Tensor] = {}
-    for batch in batches(check_images(images).to(device), batch_size):
-        _add(sums, objective(model, binarise(batch, generator), generator), len(batch))
-    return _averages(prefix, sums, len(images))
-
-
-def _add(sums: dict[str, Tensor], terms: dict[str, Tensor], count: int) -> None:
-    for name, term in terms.items():
-        if term.shape != (count,):
-            raise ValueError(
-                f"the objective's {name!r} has shape {list(term.shape)}, not [{count}]: "
-                "return one value per example, fit does the averaging"
-            )
-        sums[name] = sums.get(name, 0) + term.sum()
-
-
-def _averages(prefix: str, sums: dict[str, Tensor], count: int) -> dict[str, float]:
+    count = 0
+    for x in parts:
+        check()
+        for name, term in _check_terms(terms_of(x), len(x)).items():
+            kind = torch.float32 if term.device.type == "mps" else torch.float64
+            sums[name] = sums.get(name, 0) + term.detach().sum(dtype=kind)
+        count += len(x)
     return {f"{prefix}_{name}": float(total) / count for name, total in sums.items()}
+
+
+@dataclass
+class _Run:
+    """One training: what it works with, and what it has reached. Only ``commit`` moves that."""
+
+    model: nn.Module
+    train: Tensor
+    heldout: Tensor
+    objective: Objective
+    batch_size: int
+    seed: int
+    generator: torch.Generator
+    augment: Augment | None
+    binarisation: str
+    optimiser: torch.optim.Optimizer
+    schedule: LRScheduler | None
+    checkpoint: Path | None
+    interrupts: Interrupts
+    history: History = field(default_factory=History)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    saved_epoch: int = 0
+
+    def __post_init__(self) -> None:
+        self.best = _copy(self.model)
+
+    def train_until(
+        self,
+        epochs: int,
+        patience: int | None,
+        bar: "tqdm[Any]",
+        on_epoch: Callable[[Any, History], None] | None,
+    ) -> None:
+        if not self.history.rows:
+            self.commit(self.epoch(0))
+        for epoch in range(len(self.history.rows), epochs + 1):
+            self.commit(self.epoch(epoch))
+            bar.update(epoch - bar.n)
+            bar.set_postfix_str(f"held-out loss {self.history.rows[-1]['heldout_loss']:.2f} nats")
+            if on_epoch is not None:
+                with self.interrupts.at_once():
+                    on_epoch(self.model, self.history)
+            if patience is not None and epoch - self.history.best_epoch >= patience:
+                return
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Train for one epoch (none for epoch 0) and evaluate: a row, not yet kept."""
+        start = time.perf_counter()
+        row: dict[str, float] = {"epoch": number}
+        with self.interrupts.at_once():
+            # the row of epoch 0 is made in any case, so it looks at no flag
+            check = self.interrupts.check if number else lambda: None
+            if number:
+                self.model.train()
+                row |= _averages("train", self.batches(), self.step, check)
+            row |= _evaluate(
+                self.model,
+                self.heldout,
+                self.objective,
+                self.seed,
+                1000,
+                "heldout",
+                self.binarisation,
+                check,
+            )
+        return row | {"seconds": time.perf_counter() - start}
+
+    def batches(self) -> Iterator[Tensor]:
+        kind = _first(self.model).dtype
+        for batch in batches(self.train, self.batch_size, self.generator):
+            x = batch if self.augment is None else self.augmented(batch, self.augment)
+            if self.binarisation == "dynamic":
+                x = draw_pixels(x, self.generator)
+            yield x.to(kind)
+
+    def augmented(self, batch: Tensor, augment: Augment) -> Tensor:
+        images = check_images(augment(batch, self.generator), "augment's result")
+        if images.shape != batch.shape:
+            raise ValueError(
+                f"augment made {list(images.shape)} of {list(batch.shape)}: it must return as many "
+                "images of the same size"
+            )
+        return images
+
+    def step(self, x: Tensor) -> Terms:
+        def terms() -> Terms:
+            return self.objective(self.model, x, self.generator)
+
+        return training_step(terms, self.optimiser)
+
+    def commit(self, row: dict[str, float]) -> None:
+        """Keep a finished epoch: its row, its weights if they are the best, and both on disk."""
+        _check_finite(row)
+        rows, epoch, best = (
+            self.history.rows,
+            int(row["epoch"]),
+            (self.best, self.history.best_epoch),
+        )
+        if not rows or _decides(row) < _decides(rows[self.history.best_epoch]):
+            best = (_copy(self.model), epoch)
+        rows.append(row)
+        self.best, self.history.best_epoch = best
+        if epoch and self.schedule is not None:
+            _advance(self.schedule, _decides(row))
+        if epoch and self.checkpoint is not None:
+            self.save(self.checkpoint)
+
+    def save(self, path: Path) -> None:
+        """The best weights, where they are new, and then what it takes to go on from here."""
+        rows, best = self.history.rows, self.history.best_epoch
+        with _goes_on_without_a_file():
+            if best not in (0, self.saved_epoch):
+                card = describe(self.model, {"epoch": best, "result": rows[best]})
+                write_tensors(path, self.best, card)
+                self.saved_epoch = best
+            moments, settings = pack_optimiser(self.optimiser)
+            tensors = {
+                **{f"last.{name}": w for name, w in _plain(self.model).state_dict().items()},
+                **{f"best.{name}": w for name, w in self.best.items()},
+                **{f"optimiser.{name}": w for name, w in moments.items()},
+                "generator": self.generator.get_state(),
+            }
+            card = {"run": self.told(), "rows": rows, "best_epoch": best, "optimiser": settings}
+            card["schedule"] = self.schedule and self.schedule.state_dict()
+            write_tensors(_resume_path(path), tensors, card)
+
+    def go_on(self) -> None:
+        """Take up the run that stands beside the checkpoint, if one does."""
+        path = self.checkpoint and _resume_path(self.checkpoint)
+        if path is None or not path.exists():
+            return
+        tensors, card = read_tensors(path)
+        self.check_same_run(card, path)
+        parts: dict[str, dict[str, Tensor]] = {"last": {}, "best": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            if part in parts:
+                parts[part][rest] = tensor.to(self.train.device)
+        _plain(self.model).load_state_dict(parts["last"])
+        self.best = parts["best"]
+        unpack_optimiser(self.optimiser, parts["optimiser"], card["optimiser"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(card["schedule"])
+        self.generator.set_state(tensors["generator"])
+        self.history = History(card["rows"], card["best_epoch"])
+
+    def told(self) -> dict[str, Any]:
+        """What must be the same for a run to go on."""
+        plain, plain_types = _plain(self.model), (bool, int, float, str, tuple)
+        defaults = self.optimiser.defaults.items()
+        return {
+            "model": getattr(plain, "settings", type(plain).__name__),
+            "train": list(self.train.shape),
+            "heldout": list(self.heldout.shape),
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "binarisation": self.binarisation,
+            "augment": self.augment is not None,
+            "optimiser": type(self.optimiser).__name__,
+            "steps": {name: v for name, v in defaults if isinstance(v, plain_types)},
+            "schedule": self.schedule and type(self.schedule).__name__,
+            "device": self.train.device.type,
+        }
+
+    def check_same_run(self, card: dict[str, Any], path: Path) -> None:
+        told, own = card.get("run"), json.loads(json.dumps(self.told()))
+        if told != own:
+            raise ValueError(
+                f"{path} belongs to another run: it says {told}, this one is {own}; "
+                "start anew with resume=False, or train with the same settings"
+            )
+
+    def finish(self) -> None:
+        """All epochs are done: the checkpoint holds the best weights, the other file goes."""
+        if self.checkpoint is None:
+            return
+        if self.history.best_epoch == 0 and not self.checkpoint.exists():
+            with _goes_on_without_a_file():
+                card = {"epoch": 0, "result": self.history.rows[0]}
+                save_checkpoint(self.model, self.checkpoint, card)
+        _resume_path(self.checkpoint).unlink(missing_ok=True)
+
+
+@contextmanager
+def _lent(model: nn.Module, place: torch.device) -> Iterator[None]:
+    """The model on ``place``; then back where it was, and gradients tracked as they were."""
+    home, tracking = _first(model).device, torch.is_grad_enabled()
+    try:
+        torch.set_grad_enabled(True)
+        model.to(place)
+        yield
+    finally:
+        torch.set_grad_enabled(tracking)
+        model.to(home)
+        model.eval()
+
+
+@contextmanager
+def _goes_on_without_a_file() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, TypeError) as error:
+        warnings.warn(f"{error}. Training goes on without it.", RuntimeWarning, stacklevel=4)
+
+
+def _bar(epochs: int, progress: bool) -> "tqdm[Any]":
+    # tqdm's bar in a notebook does not read TQDM_DISABLE, so it is read here
+    silent = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    return tqdm(total=epochs, unit="epoch", leave=False, disable=silent)
+
+
+def _plain(model: nn.Module) -> nn.Module:
+    """The module that ``torch.compile`` wrapped, or the model itself."""
+    plain: nn.Module = getattr(model, "_orig_mod", model)
+    return plain
+
+
+def _first(model: nn.Module) -> nn.Parameter:
+    return next(model.parameters())
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: w.detach().clone() for name, w in _plain(model).state_dict().items()}
+
+
+def _decides(row: dict[str, float]) -> float:
+    """What the best epoch has least of: the objective's criterion, or else its loss."""
+    return row.get("heldout_criterion", row["heldout_loss"])
+
+
+def _advance(schedule: LRScheduler, value: float) -> None:
+    if isinstance(schedule, ReduceLROnPlateau):
+        schedule.step(value)
+    else:
+        schedule.step()
+
+
+def _resume_path(checkpoint: Path) -> Path:
+    return checkpoint.with_suffix(".resume.safetensors")
 
 
 def _check_finite(row: dict[str, float]) -> None:
@@ -214,121 +513,58 @@ def _check_finite(row: dict[str, float]) -> None:
             )
 
 
-class _Best:
-    """The weights with the lowest held-out loss so far, in memory and, if asked, on disk."""
-
-    def __init__(self, model: Autoencoder, checkpoint: str | Path | None):
-        self.model, self.checkpoint = model, checkpoint
-        self.loss, self.epoch = math.inf, 0
-        self.weights = copy.deepcopy(model.state_dict())
-
-    def see(self, epoch: int, loss: float, row: dict[str, float]) -> int:
-        if loss < self.loss:
-            self.loss, self.epoch = loss, epoch
-            self.weights = copy.deepcopy(self.model.state_dict())
-            if self.checkpoint is not None:
-                save_checkpoint(self.model, self.checkpoint, {"result": row})
-        return self.epoch
-
-    def restore(self) -> None:
-        self.model.load_state_dict(self.weights)
+def _check_terms(terms: Any, count: int) -> Terms:
+    if not isinstance(terms, Mapping) or "loss" not in terms:
+        got = list(terms) if isinstance(terms, Mapping) else type(terms).__name__
+        raise ValueError(f'the objective returned {got}: return a dict with "loss", of shape [B]')
+    for name, term in terms.items():
+        if not isinstance(term, Tensor) or term.shape != (count,):
+            kind = f"shape {list(term.shape)}" if isinstance(term, Tensor) else f"value {term!r}"
+            raise ValueError(
+                f"the objective's {name!r} has {kind}, not shape [{count}]: "
+                "return one value per example, fit does the averaging"
+            )
+    return dict(terms)
 
 
-def save_checkpoint(model: Autoencoder, path: str | Path, card: dict | None = None) -> Path:
-    """Write the weights to ``path`` (safetensors) and a readable card beside it (.json).
-
-    The card holds the model's settings, the library versions, and what the caller adds (data,
-    seed, command, result). Each file is written whole or not at all.
-
-    Raises:
-        ValueError: if ``path`` does not end in ".safetensors".
-        OSError: if the folder cannot be written; it names the folder.
-    """
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"checkpoint path {path} must end in .safetensors")
-    weights = {name: w.detach().cpu().contiguous() for name, w in model.state_dict().items()}
-    settings = json.dumps(model.settings)
-    _write_whole(path, save(weights, metadata={"settings": settings}))
-    versions = {name: version(name) for name in ("torch", "safetensors", "vae-lib")}
-    card = {"settings": model.settings, **(card or {}), "versions": versions}
-    _write_whole(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
-    return path
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write to a temporary name beside ``path``, then move into place: no half-written file."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise type(error)(
-            f"cannot write in {path.parent}: {error.strerror}; choose a folder you may write to"
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def load_checkpoint(path: str | Path, model: Autoencoder | None = None) -> Autoencoder:
-    """Build the model that ``path`` describes and load its weights, on the CPU.
-
-    Given a ``model``, load into it instead; its settings must be those of the file. Nothing is
-    ever unpickled.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, or was saved from other settings.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}: save_checkpoint writes one")
-    try:
-        with safe_open(path, framework="pt") as file:
-            settings = json.loads((file.metadata() or {})["settings"])
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+def _check_set(images: Any, name: str, model: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the model is a {type(model).__name__}, not a torch.nn.Module")
+    if next(model.parameters(), None) is None:
+        raise ValueError("the model has no parameters: there is nothing to train")
+    check_images(images, name, getattr(_plain(model), "pixels", None))
+    if images.ndim != 2:
         raise ValueError(
-            f"{path} is cut short or is no checkpoint of vae_lib ({error}): save it again"
-        ) from error
-    if model is None:
-        model = _build(settings, path)
-    if model.settings != settings:
-        raise ValueError(
-            f"{path} was saved from {settings}, but the model is {model.settings}: "
-            "build the model with the file's settings, or call load_checkpoint(path) alone"
+            f"{name} has shape {list(images.shape)}, not [N, pixels]: "
+            "flatten each image with .flatten(1)"
         )
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{path} is damaged: its weights do not fit {settings}") from error
-    return model
 
 
-def _build(settings: dict, path: Path) -> Autoencoder:
-    kind = settings.get("model") if isinstance(settings, dict) else settings
-    if str(kind) not in MODELS:
-        raise ValueError(f"{path} holds a model {kind!r}; this vae_lib knows {sorted(MODELS)}")
-    try:
-        return MODELS[kind](**{name: settings[name] for name in settings if name != "model"})
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds settings {settings} that build no {kind}") from error
+def _check_numbers(epochs: int, batch_size: int, patience: int | None, binarisation: str) -> None:
+    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} is {value}: it must be at least 1")
+    if binarisation not in BINARISATIONS:
+        raise ValueError(f"unknown binarisation {binarisation!r}: choose one of {BINARISATIONS}")
 
 
-def load_shipped(name: str) -> Autoencoder:
-    """A model whose weights ship with the book, ready for use; its card lies beside the file.
-
-    It is in evaluation mode and frozen: ``.requires_grad_(True)`` lets it train on.
-
-    Raises:
-        ValueError: for an unknown ``name``; the message lists those there are.
-    """
-    names = sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
-    if name not in names:
-        raise ValueError(f"no shipped weights {name!r}: there are {names}")
-    return load_checkpoint(SHIPPED / f"{name}.safetensors").eval().requires_grad_(False)
+def _check_optimiser(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer | None,
+    schedule: LRScheduler | None,
+    lr: float | None,
+) -> torch.optim.Optimizer | None:
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise ValueError("every weight is frozen: call model.requires_grad_(True) to train on")
+    if schedule is not None and optimiser is None:
+        optimiser = schedule.optimizer
+    if optimiser is None:
+        return None
+    if lr is not None:
+        raise ValueError("lr is Adam's: give the optimiser its own, and leave lr out")
+    if schedule is not None and schedule.optimizer is not optimiser:
+        raise ValueError("the schedule is of another optimiser: build it from the one handed in")
+    own = {id(weight) for weight in model.parameters()}
+    if any(id(w) not in own for group in optimiser.param_groups for w in group["params"]):
+        raise ValueError("the optimiser steps weights that are not the model's: build it from them")
+    return optimiser

@@ -1,24 +1,29 @@
 """The ELBO against closed forms, against quadrature, and as a bound."""
 
 import functools
+import math
 
 import numpy as np
 import pytest
 import torch
+import zoo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vae_lib import exact
-from vae_lib.bounds import elbo, elbo_terms, reconstruction_terms
+from vae_lib import bounds, exact
+from vae_lib.bounds import elbo, elbo_terms, noise, reconstruction_terms
 from vae_lib.data import binarise, load_digits
 from vae_lib.distributions import (
+    DiagonalGaussian,
+    bernoulli_log_prob,
     gaussian_log_prob,
-    kl_diagonal_gaussians,
     kl_to_standard_normal,
-    reparameterise,
-    standard_normal_log_prob,
 )
-from vae_lib.models import VAE, Autoencoder
+from vae_lib.models import VAE, Autoencoder, LatentVariableModel
+
+
+def draws(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def gauss_hermite(order: int, dimensions: int = 1):
@@ -45,54 +50,6 @@ def mean_elbo(model: VAE, x, order: int = 30):
     eps, weights = gauss_hermite(order, model.latent)
     each = [elbo(model, x, e.expand(len(x), -1)).elbo for e in eps]
     return weights @ torch.stack(each)
-
-
-# A linear-Gaussian model, where everything is known: x = W z + b + noise, W's columns orthogonal.
-
-W = torch.tensor([[1.0, 1.0], [1.0, -1.0], [0.5, 0.0], [0.0, 2.0]], dtype=torch.float64)
-W[:, 1] -= W[:, 0] * (W[:, 0] @ W[:, 1]) / (W[:, 0] @ W[:, 0])
-B = torch.tensor([0.3, -0.2, 0.1, 0.0], dtype=torch.float64)
-NOISE = torch.tensor(0.4, dtype=torch.float64)  # log variance of the noise
-X = torch.tensor([[0.5, -1.0, 2.0, 0.3], [3.0, 1.0, 0.0, -1.0]], dtype=torch.float64)
-
-
-def linear_gaussian():
-    """log p(x), and the posterior's μ and log σ², in closed form."""
-    covariance = W @ W.T + NOISE.exp() * torch.eye(4, dtype=torch.float64)
-    log_px = torch.distributions.MultivariateNormal(B, covariance).log_prob(X)
-    precision = 1 + (W**2).sum(0) / NOISE.exp()  # diagonal: the columns are orthogonal
-    mu = (X - B) @ W / NOISE.exp() / precision
-    return log_px, mu, -precision.log().expand_as(mu)
-
-
-def linear_gaussian_elbo(mu, logvar):
-    """E_q[log p(x|z)] - KL(q ‖ p), the expectation of a quadratic by quadrature: exact."""
-    eps, weights = gauss_hermite(3, 2)
-    z = reparameterise(mu, logvar, eps[:, None, :])  # [Q, B, 2]
-    log_px_z = gaussian_log_prob(X, z @ W.T + B, NOISE.expand(4))
-    return weights @ log_px_z - kl_to_standard_normal(mu, logvar)
-
-
-def test_linear_gaussian_elbo_of_the_posterior_is_the_evidence():
-    log_px, mu, logvar = linear_gaussian()
-    torch.testing.assert_close(linear_gaussian_elbo(mu, logvar), log_px, rtol=0, atol=1e-10)
-
-
-@given(st.lists(st.floats(-3, 3), min_size=4, max_size=4))
-def test_linear_gaussian_evidence_is_elbo_plus_kl_for_any_q(parameters):
-    log_px, *posterior = linear_gaussian()
-    mu, logvar = (v.expand(2, 2) for v in torch.tensor(parameters).double().reshape(2, 2))
-    kl = kl_diagonal_gaussians(mu, logvar, *posterior)
-    torch.testing.assert_close(linear_gaussian_elbo(mu, logvar) + kl, log_px, rtol=0, atol=1e-9)
-
-
-def test_one_sample_is_the_evidence_itself_when_q_is_the_posterior():
-    """log p(x, z) - log q(z|x) is then constant in z: no variance at all."""
-    log_px, mu, logvar = linear_gaussian()
-    for eps in (torch.zeros(2, 2), torch.full((2, 2), 1.7)):
-        z = reparameterise(mu, logvar, eps.double())
-        log_joint = gaussian_log_prob(X, z @ W.T + B, NOISE.expand(4)) + standard_normal_log_prob(z)
-        torch.testing.assert_close(log_joint - gaussian_log_prob(z, mu, logvar), log_px)
 
 
 # The ELBO of a VAE
@@ -146,40 +103,185 @@ def test_a_batch_changes_no_example(net):
         torch.testing.assert_close(first, one[:1])
 
 
-def test_elbo_gradient_agrees_with_finite_differences():
-    """With respect to the recognition network's last bias: through both terms of the bound."""
-    model, x = tiny_vae(2), digits(2)
-    eps = torch.tensor([[0.5, -1.0], [1.5, 0.2]]).double()
+def test_where_q_is_the_posterior_log_w_is_the_evidence_and_its_path_gradient_zero():
+    """No variance at all, in value and in φ: what "sticking the landing" says."""
+    model = zoo.LinearGaussian(exact=True).double()
+    x, eps = draws(3, 4), draws(5, 3, 2, seed=1)
+    log_w = bounds.path_derivative(model, x, eps)
+    torch.testing.assert_close(log_w, model.log_evidence(x).expand(5, 3))
+    mu = torch.zeros(2, dtype=torch.float64, requires_grad=True)  # moves q, at the posterior
+    truth = model.truth(x)
 
-    def value(shift):
-        mu, logvar = (model.encoder(x) + shift).chunk(2, dim=-1)
-        stand_in = torch.nn.Module()
-        stand_in.encode, stand_in.decode = lambda _: (mu, logvar), model.decode
-        return elbo(stand_in, x, eps)
+    def shifted(x):
+        return truth._replace(mu=truth.mu.detach() + mu, root=truth.root.detach())
 
-    assert torch.autograd.gradcheck(value, [torch.zeros(4).double().requires_grad_()])
+    moved = LatentVariableModel(2, model.log_prior, model.log_likelihood, shifted)
+    for estimator, quiet in ((bounds.path_derivative, True), (bounds.log_weights, False)):
+        (slope,) = torch.autograd.grad(estimator(moved, x, eps).sum(), mu)
+        assert (slope.abs().max() < 1e-9) == quiet
+
+
+def test_gradients_of_each_estimator_by_hand():
+    """One latent, log p(x, z) = -½ (z - a)² and q = N(m, e^v): φ = (m, v), θ = a; two samples."""
+    phi = torch.tensor([0.3, -0.4], dtype=torch.float64, requires_grad=True)
+    a = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+    model = LatentVariableModel(
+        1,
+        lambda z: torch.zeros_like(z[..., 0]),
+        lambda x, z: -0.5 * (z[..., 0] - a) ** 2,
+        lambda x: DiagonalGaussian(phi[:1].expand(len(x), 1), phi[1:].expand(len(x), 1)),
+    )
+    x, eps = torch.zeros(1, 3).double(), torch.tensor([[[0.7]], [[-1.1]]]).double()
+    m, v, std = 0.3, -0.4, math.exp(-0.2)
+    e = eps.flatten()
+    z = m + std * e
+    log_w = -0.5 * (z - 1.5) ** 2 + 0.5 * (math.log(2 * math.pi) + v + e**2)
+    dz = torch.stack([torch.ones(2).double(), 0.5 * std * e], 1)  # ∂z/∂φ
+    path = (1.5 - z + e / std)[:, None] * dz  # (∂/∂z log p - ∂/∂z log q) ∂z/∂φ
+    score = torch.stack([e / std, 0.5 * (e**2 - 1)], 1)  # ∂ log q / ∂φ at fixed z
+    share = log_w.softmax(0)[:, None]
+    wanted = {
+        bounds.log_weights: ((path - score).sum(0), (z - 1.5).sum()),
+        bounds.score_function: ((log_w[:, None] * score).sum(0), (z - 1.5).sum()),
+        bounds.path_derivative: (path.sum(0), (z - 1.5).sum()),
+        bounds.iwae_bound: ((share * (path - score)).sum(0), (share[:, 0] * (z - 1.5)).sum()),
+        bounds.doubly_reparameterised: (
+            (share**2 * path).sum(0),
+            (share[:, 0] * (z - 1.5)).sum(),
+        ),
+    }
+    for estimator, (in_phi, in_theta) in wanted.items():
+        value = estimator(model, x, eps)
+        if value.shape == (2, 1):
+            torch.testing.assert_close(value.detach()[:, 0], log_w)
+        got = torch.autograd.grad(value.sum(), [phi, a])
+        torch.testing.assert_close(got[0], in_phi, msg=lambda m, f=estimator: f"{f.__name__}: {m}")
+        torch.testing.assert_close(got[1], in_theta)
+
+
+def test_dreg_keeps_its_signal_as_samples_grow():
+    """Signal over noise of ∇_φ rises with K for DReG and falls for the plain IWAE gradient."""
+    model = zoo.LinearGaussian().double()
+    x, ratios = draws(1, 4, seed=3).repeat(300, 1), {}
+    for function in (bounds.iwae_bound, bounds.doubly_reparameterised):
+        for count in (2, 128):
+            bias = torch.zeros(300, 4, dtype=torch.float64, requires_grad=True)
+
+            def posterior(x, bias=bias):
+                return DiagonalGaussian(*(model.encoder(x) + bias).chunk(2, -1))
+
+            moved = LatentVariableModel(2, model.log_prior, model.log_likelihood, posterior)
+            value = function(moved, x, draws(count, 300, 2, seed=4))
+            (each,) = torch.autograd.grad(value.sum(), bias)
+            ratios[function, count] = float((each.mean(0).abs() / each.std(0)).max())
+    assert ratios[bounds.doubly_reparameterised, 128] > 2 * ratios[bounds.doubly_reparameterised, 2]
+    assert ratios[bounds.iwae_bound, 128] < ratios[bounds.iwae_bound, 2]
+
+
+def test_the_bound_of_one_sample_is_log_w():
+    model, x = tiny_vae(2), digits(3)
+    eps = draws(1, 3, 2)
+    log_w = bounds.log_weights(model, x, eps)
+    assert log_w.shape == (1, 3)
+    torch.testing.assert_close(bounds.iwae_bound(model, x, eps), log_w[0])
+    z = model.posterior(x).sample(eps)
+    by_hand = model.log_likelihood(x, z) + model.log_prior(z) - model.posterior(x).log_prob(z)
+    torch.testing.assert_close(log_w, by_hand)
 
 
 # What fit minimises
 
 
-def test_vae_terms_are_the_negative_bound():
-    model, x = tiny_vae(2).float(), digits(4).float()
+@pytest.mark.parametrize("components", [0, 3])
+def test_vae_terms_are_the_negative_bound(components):
+    model, x = VAE(2, (8,), components=components), digits(4).float()
     terms = elbo_terms(model, x, torch.Generator().manual_seed(2), beta=3.0)
     eps = torch.randn(4, 2, generator=torch.Generator().manual_seed(2))
     bound = elbo(model, x, eps, beta=3.0)
+    assert list(terms) == ["loss", "nll", "kl", "criterion"]
     torch.testing.assert_close(terms["loss"], -bound.elbo)
     torch.testing.assert_close(terms["nll"], -bound.log_px_z)
     torch.testing.assert_close(terms["kl"], bound.kl)
+    torch.testing.assert_close(terms["criterion"], -elbo(model, x, eps).elbo)
+    plain = elbo_terms(model, x, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(plain["loss"], terms["criterion"])
 
 
-def test_autoencoder_terms_are_binary_cross_entropy_summed_over_pixels():
-    model, x = Autoencoder(hidden=(8,)), digits(4).float()
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_autoencoder_terms_are_its_negative_log_likelihood(likelihood):
+    model, x = Autoencoder(hidden=(8,), likelihood=likelihood), digits(4).float()
     with torch.no_grad():
-        want = torch.nn.functional.binary_cross_entropy(model.reconstruct(x), x, reduction="none")
-        torch.testing.assert_close(reconstruction_terms(model, x)["loss"], want.sum(-1))
+        loss = reconstruction_terms(model, x)["loss"]
+        torch.testing.assert_close(loss, -model.log_likelihood(x, model.code(x)))
+        if likelihood == "bernoulli":
+            torch.testing.assert_close(loss, -bernoulli_log_prob(x, model(x)))
 
 
-def test_noise_of_another_shape_is_refused():
-    with pytest.raises(ValueError, match=r"eps has shape \[4, 1\], but q\(z\|x\) needs \[4, 2\]"):
-        elbo(tiny_vae(2), digits(4), torch.zeros(4, 1))
+def test_noise_follows_x_and_the_generator():
+    model, g = tiny_vae(2), torch.Generator().manual_seed(5)
+    x = torch.zeros(4, 784)
+    eps = noise(model, x, g)
+    assert torch.equal(eps, torch.randn(4, 2, generator=torch.Generator().manual_seed(5)))
+    assert noise(model, x, g, 7).shape == (7, 4, 2)
+    for dtype, want in ((torch.float64, torch.float64), (torch.bfloat16, torch.float32)):
+        assert noise(model, x.to(dtype), g).dtype == want
+        assert VAE(2, (8,)).to(dtype).posterior(x.to(dtype)).mu.dtype == want
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_terms_in_half_precision_are_float32_and_near_it(dtype):
+    x, want = digits(20).float(), {}
+    for model in (VAE(2, (16,)), Autoencoder(2, (16,))):
+        terms = reconstruction_terms if type(model) is Autoencoder else elbo_terms
+        seeds = [torch.Generator().manual_seed(1) for _ in range(3)]
+        with torch.no_grad():
+            want = terms(model, x, seeds[0])
+            with torch.autocast("cpu", dtype):
+                mixed = terms(model, x, seeds[1])
+            pure = terms(model.to(dtype), x.to(dtype), seeds[2])
+        for name in want:
+            assert mixed[name].dtype == pure[name].dtype == torch.float32
+            size = want["loss"].mean()
+            assert (mixed[name].mean() - want[name].mean()).abs() < 0.01 * size
+            assert (pure[name].mean() - want[name].mean()).abs() < 0.01 * size
+
+
+def test_the_loss_can_be_mapped_compiled_and_exported():
+    class Bound(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.vae = VAE(2, (8,))
+
+        def forward(self, x, eps):
+            return elbo(self.vae, x, eps).elbo
+
+    model, x, eps = Bound(), digits(4).float(), torch.ones(4, 2)
+    with torch.no_grad():
+        want = model(x, eps)
+        torch.testing.assert_close(torch.func.vmap(model)(x, eps), want)
+        compiled = torch.compile(model, fullgraph=True, backend="eager")
+        torch.testing.assert_close(compiled(x, eps), want)
+        torch.testing.assert_close(torch.export.export(model, (x, eps)).module()(x, eps), want)
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (3, 2), (5, 3, 2), (2, 5, 4, 2), (2,)])
+def test_noise_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"eps has shape .*, but q\(z\|x\) needs \[4, 2\]"):
+        elbo(tiny_vae(2), digits(4), torch.zeros(shape))
+
+
+def test_what_has_no_posterior_is_refused():
+    model, x, g = Autoencoder(2, (8,)), digits(4).float(), torch.Generator()
+    for call in (
+        lambda: elbo_terms(model, x, g),
+        lambda: elbo(model, x, torch.zeros(4, 2)),
+        lambda: bounds.log_weights(model, x, torch.zeros(1, 4, 2)),
+    ):
+        with pytest.raises(TypeError, match=r"Autoencoder has no posterior.*reconstruction_terms"):
+            call()
+
+
+def test_a_generator_elsewhere_is_refused(monkeypatch):
+    monkeypatch.setattr(bounds, "standard_normal", lambda *_: torch.zeros(4, 2, device="meta"))
+    with pytest.raises(ValueError, match=r"generator lives on meta, x on cpu: make a torch\.Gen"):
+        elbo_terms(tiny_vae(2), digits(4), torch.Generator())

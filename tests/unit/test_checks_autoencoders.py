@@ -155,7 +155,7 @@ WRONG = [
     ("floor", lambda g: floor(g).mean(), "averaged over the digits"),
     ("floor", lambda g: floor(g).sum(), "summed over the digits"),
     ("floor", lambda g: torch.special.entr(g).sum(-1), "only ink"),
-    ("floor", lambda g: (g * (1 - g)).sum(-1), "squared error"),
+    ("floor", lambda g: (g * (1 - g)).sum(-1), "squared error's floor"),
     ("floor", one_draw, "two calls differ"),
     ("floor", lambda g: one_draw(g, torch.Generator().manual_seed(0)), "expected"),
     ("floor", lambda g: floor(g.clamp(1e-3, 1 - 1e-3)), "clamp adds"),

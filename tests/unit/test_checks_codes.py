@@ -6,41 +6,143 @@ from exercise_tests import make_tests
 from vae_lib.checks import codes
 
 
+def decoder(encoder, covariance):
+    cross = covariance @ encoder.T
+    return torch.linalg.solve(encoder @ cross, cross.T).T
+
+
+def by_regression(encoder, covariance):
+    """A regression of 'pixels' with that very covariance on their codes."""
+    values, vectors = torch.linalg.eigh(covariance.double())
+    pixels = (vectors * values.clamp_min(0).sqrt()).T
+    return torch.linalg.lstsq(pixels @ encoder.double().T, pixels).solution.T
+
+
+def with_one_wrong(encoder, covariance):
+    result = decoder(encoder, covariance).clone()
+    result[1, 0] += 0.1
+    return result
+
+
 def keep(x, probability, generator):
     return torch.bernoulli(torch.full_like(x, probability), generator=generator)
 
 
+def exactly(x, probability, generator):
+    """Drops a fixed number of pixels from each digit."""
+    order = torch.rand(x.shape, generator=generator).argsort(1)
+    return x * (order >= round(probability * x.shape[1]))
+
+
+def rows_together(x, probability, generator):
+    """Neighbouring pixels share their fate, in blocks of 28."""
+    blocks = keep(x[:, ::28], 1 - probability, generator)
+    return x * blocks.repeat_interleave(28, dim=1)
+
+
+def orthogonal(A):
+    return bool((A.T @ A - torch.eye(len(A))).abs().max() < 1e-4)
+
+
+def det_is_one(A):
+    return abs(float(A.det().abs()) - 1) < 1e-4
+
+
 RIGHT = {
-    "project": lambda g, m, c: m + (g - m) @ c.T @ c,
-    "explained": lambda e, k: e[:k].sum() / e.sum(),
+    "best_decoder": decoder,
+    "pca_error": lambda e, k, v: e[k:].sum() + k * v,
     "mask": lambda x, p, gen: x * keep(x, 1 - p, gen),
     "sparse_loss": lambda nll, code, w: nll + w * code.abs().sum(-1),
-    "tied_loss": lambda w, g: ((g - g @ w.T @ w) ** 2).sum(-1),
+    "same_copies": orthogonal,
 }
 
+ALSO_RIGHT = [
+    ("best_decoder", by_regression),
+    ("pca_error", lambda e, k, v: sum([*[v] * k, *e[k:].tolist()])),
+    ("mask", lambda x, p, gen: torch.where(torch.rand(x.shape, generator=gen) < p, 0.0, x)),
+    ("sparse_loss", lambda nll, code, w: nll + w * code.norm(p=1, dim=1)),
+    ("same_copies", lambda A: (torch.linalg.svdvals(A) - 1).abs().max() < 1e-4),
+]
+
 WRONG = [
-    ("project", lambda g, m, c: (g - m) @ c.T @ c, "added again"),
-    ("project", lambda g, m, c: g @ c.T @ c, "take the mean away"),
-    ("project", lambda g, m, c: m + g @ c.T @ c, "never taken away"),
-    ("project", lambda g, m, c: (g - m) @ c.T, "that is the code"),
-    ("explained", lambda e, k: e[:k].sum(), "total variance"),
-    ("explained", lambda e, k: e[k:].sum() / e.sum(), "fraction lost"),
-    ("explained", lambda e, k: (e[:k] ** 2).sum() / (e**2).sum(), "variances already"),
+    ("best_decoder", lambda w, c: w.pinverse(), "pseudo-inverse"),
+    ("best_decoder", lambda w, c: w.T, "ties"),
+    ("best_decoder", lambda w, c: decoder(w, c).T, "upside down"),
+    ("best_decoder", lambda w, c: c @ w.T, "alone"),
+    ("best_decoder", lambda w, c: c @ w.T @ (w @ w.T).inverse(), "not W Wᵀ"),
+    ("best_decoder", lambda w, c: w.T @ (w @ c @ w.T).inverse(), "in front"),
+    (
+        "best_decoder",
+        lambda w, c: c @ w.T @ (w @ c @ w.T + 0.01 * torch.eye(len(w))).inverse(),
+        "expected",
+    ),
+    ("best_decoder", with_one_wrong, "expected"),
+    ("best_decoder", lambda w, c: torch.zeros(7, 3), "expected"),
+    ("pca_error", lambda e, k, v: e[k:].sum(), "noise out"),
+    ("pca_error", lambda e, k, v: k * v, "clean digit"),
+    ("pca_error", lambda e, k, v: e[k:].sum() + (len(e) - k) * v, "inside stays"),
+    ("pca_error", lambda e, k, v: (e[k:] + v).sum() + k * v, "D directions"),
+    ("pca_error", lambda e, k, v: e[k:].sum() + v, "its own noise"),
+    ("pca_error", lambda e, k, v: e[k:].sum() + k * v**0.5, "standard deviation"),
+    ("pca_error", lambda e, k, v: e[k:].sum() + k * v**2, "do not square"),
+    ("pca_error", lambda e, k, v: e[:k].sum() + k * v, "others are lost"),
+    ("pca_error", lambda e, k, v: e[k:].sum() - k * v, "not a saving"),
+    ("pca_error", lambda e, k, v: e[k + 1 :].sum() + k * v, "expected"),
+    ("pca_error", lambda e, k, v: 3.1, "expected"),
     ("mask", lambda x, p, gen: (x - keep(x, p, gen)).abs(), "flipping"),
     ("mask", lambda x, p, gen: x * keep(x, p, gen), "should drop a quarter"),
     ("mask", lambda x, p, gen: x * (1 - p), "drop whole pixels"),
     ("mask", lambda x, p, gen: x * keep(x[:1], 1 - p, gen), "draw for each digit"),
+    ("mask", lambda x, p, gen: x * keep(x[:, :1], 1 - p, gen), "go together"),
+    ("mask", rows_together, "go together"),
+    ("mask", exactly, "same number"),
     ("mask", lambda x, p, gen: x, "not 75 %"),
-    ("mask", lambda x, p, gen: x * torch.bernoulli(torch.full_like(x, 1 - p)), "the generator"),
+    ("mask", lambda x, p, gen: x * keep(x, 1 - p / 2, gen), "not 75 %"),
+    ("mask", lambda x, p, gen: x * torch.bernoulli(torch.full_like(x, 1 - p)), "passed in"),
+    (
+        "mask",
+        lambda x, p, gen: x * keep(x, 1 - p, torch.Generator().manual_seed(3)),
+        "every call",
+    ),
+    (
+        "mask",
+        lambda x, p, gen: x * keep(x, 1 - p, torch.Generator().manual_seed(gen.initial_seed())),
+        "every call",
+    ),
+    ("mask", lambda x, p, gen: (x * keep(x, 1 - p, gen))[:200], "shape"),
     ("sparse_loss", lambda nll, code, w: nll + w * code.sum(-1), "absolute"),
     ("sparse_loss", lambda nll, code, w: nll + w * code.abs().mean(-1), "do not average"),
     ("sparse_loss", lambda nll, code, w: nll + w * code.abs().sum(), "over the batch"),
+    ("sparse_loss", lambda nll, code, w: (nll + w * code.abs().sum(-1)).mean(), "caller"),
     ("sparse_loss", lambda nll, code, w: nll + w * (code**2).sum(-1), "squares"),
+    ("sparse_loss", lambda nll, code, w: nll + w * code.norm(dim=-1), "length of the code"),
     ("sparse_loss", lambda nll, code, w: nll - w * code.abs().sum(-1), "added"),
-    ("tied_loss", lambda w, g: ((g - g @ w.T @ w) ** 2).mean(-1), "do not average"),
-    ("tied_loss", lambda w, g: ((g - g @ w.T @ w) ** 2).sum(), "over the batch"),
-    ("tied_loss", lambda w, g: (g - g @ w.T @ w).abs().sum(-1), "squared"),
+    ("sparse_loss", lambda nll, code, w: nll + code.abs().sum(-1), "missing"),
+    ("sparse_loss", lambda nll, code, w: w * nll + code.abs().sum(-1), "belongs to the code"),
+    ("sparse_loss", lambda nll, code, w: torch.tensor([101.5, 91.0]), "expected"),
+    ("same_copies", lambda A: True, "stretch by 2"),
+    ("same_copies", lambda A: False, "identity"),
+    ("same_copies", det_is_one, "shear"),
+    ("same_copies", lambda A: abs(float(A.det()) - 1) < 1e-4, "reflection"),
+    ("same_copies", lambda A: orthogonal(A) and A.det() > 0, "reflection"),
+    (
+        "same_copies",
+        lambda A: orthogonal(A) or bool((A @ A - torch.eye(len(A))).abs().max() < 1e-4),
+        "own inverse",
+    ),
+    ("same_copies", lambda A: orthogonal(A) and bool((A == A.T).all()), "rotation"),
+    (
+        "same_copies",
+        lambda A: bool((A.norm(dim=1) - 1).abs().max() < 1e-4),
+        "not at right angles",
+    ),
+    (
+        "same_copies",
+        lambda A: orthogonal(A / A.norm(dim=1, keepdim=True)) and A[0].norm() != 2,
+        "the answer should be False",
+    ),
+    ("same_copies", lambda A: A.T @ A, "True or False"),
 ]
 
 
-globals().update(make_tests(codes, RIGHT, WRONG))
+globals().update(make_tests(codes, RIGHT, WRONG, ALSO_RIGHT))

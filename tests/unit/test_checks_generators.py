@@ -1,53 +1,145 @@
-"""Chapter 3's checks accept the solution and name the classic slips."""
+"""The checks of chapter 3 accept right answers and name the slip in wrong ones."""
 
 import math
 
+import pytest
 import torch
 from exercise_tests import make_tests
 
-from vae_lib.checks import generators
+from vae_lib.checks import generators as checks
 
 
-def nearest(z, codes):
-    return torch.cdist(z, codes).min(dim=1).values
+def ring(share, std):
+    return std * math.sqrt(-2 * math.log(1 - share))
 
 
-def entropy(logits):
+def ring_by_halving(share, std):
+    """The mass inside r, ∫ r exp(-r² / 2) dr by the midpoint rule, until it is the share."""
+    low, high = 0.0, 10.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        r = (torch.arange(4000, dtype=torch.float64) + 0.5) * middle / 4000
+        inside = (r * (-(r**2) / 2).exp()).sum() * middle / 4000
+        low, high = (middle, high) if inside < share else (low, middle)
+    return std * low
+
+
+def yardstick(codes, share):
+    apart = torch.cdist(codes, codes).fill_diagonal_(math.inf)
+    return apart.min(dim=1).values.quantile(share)
+
+
+def yardstick_by_sorting(codes, share):
+    apart = (codes[:, None] - codes).square().sum(-1).sqrt()
+    second = apart.sort(dim=1).values[:, 1].sort().values  # the first is the code itself
+    return float(second[round(share * (len(codes) - 1))])
+
+
+def nearest(codes, share, p=2.0, itself=math.inf):
+    apart = torch.cdist(codes, codes, p=p)
+    apart.fill_diagonal_(itself)
+    return apart.min(dim=1).values.quantile(share)
+
+
+def no_zeros(codes, share):
+    """Every distance of 0 left out, a twin's too."""
+    apart = (codes[:, None] - codes).norm(dim=-1)
+    return apart.masked_fill(apart == 0, math.inf).min(dim=1).values.quantile(share)
+
+
+def spoilt(good, other, w):
+    return torch.logaddexp(math.log(1 - w) + good, math.log(w) + other)
+
+
+def spoilt_by_ratio(good, other, w):
+    """The odds of the other prior, from whichever side is the larger."""
+    gap = other - good + math.log(w / (1 - w))
+    return good + math.log(1 - w) + gap.clamp(min=0) + torch.log1p((-gap.abs()).exp())
+
+
+def doubt(logits):
     return -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1)
 
 
-def points(start, end, steps):
-    weight = torch.linspace(0, 1, steps)[:, None]
-    return (1 - weight) * start + weight * end
-
-
+CASES = (([0.5, 0.5], [0.9, 0.1], 0), ([0.5, 0.5], [0.9, 0.1], 1))
 RIGHT = {
-    "confidence_of": lambda logits: logits.softmax(-1).max(-1).values,
-    "holes_share": lambda z, codes, r: (nearest(z, codes) > r).float().mean(),
-    "line": points,
-    "doubt": entropy,
+    "ring": ring,
+    "yardstick": yardstick,
+    "spoilt": spoilt,
+    "doubt": doubt,
+    "two_cases": lambda: CASES,
 }
-
+ALSO_RIGHT = [
+    ("ring", ring_by_halving),
+    ("yardstick", yardstick_by_sorting),
+    ("spoilt", spoilt_by_ratio),
+    ("doubt", lambda v: torch.distributions.Categorical(logits=v).entropy()),
+    ("two_cases", lambda: [(torch.tensor([0.2, 0.3, 0.5]), [0.1, 0.2, 0.4], k) for k in (2, 0)]),
+]
 WRONG = [
-    ("confidence_of", lambda v: v.max(-1).values, "those are logits"),
-    ("confidence_of", lambda v: v.softmax(0).max(-1).values, "over the classes"),
-    ("confidence_of", lambda v: v.softmax(-1).max(0).values, "largest over the classes"),
-    ("confidence_of", lambda v: v.softmax(-1).max(-1).values.mean(), "one value a picture"),
-    ("confidence_of", lambda v: v.argmax(-1), "not its probability"),
-    ("holes_share", lambda z, c, r: (nearest(z, c) <= r).float().mean(), "covered"),
-    ("holes_share", lambda z, c, r: (nearest(c, z) > r).float().mean(), "share of codes"),
-    ("holes_share", lambda z, c, r: (torch.cdist(z, c) > r).float().mean(), "all pairs"),
-    ("holes_share", lambda z, c, r: (nearest(z, c) > r).sum(), "count"),
-    ("line", lambda a, b, n: points(b, a, n), "from end to start"),
-    ("line", lambda a, b, n: points(a, b, n + 2)[1:-1], "both ends"),
-    ("line", lambda a, b, n: points(a, b, n + 1)[:-1], "one step before"),
-    ("line", lambda a, b, n: a + torch.linspace(0, 1, n)[:, None] * b, "add up to 1"),
-    ("doubt", lambda v: -entropy(v), "sign"),
-    ("doubt", lambda v: entropy(v) / math.log(2), "bits"),
-    ("doubt", lambda v: entropy(v).sum(), "one value a picture"),
-    ("doubt", lambda v: entropy(v) / v.shape[-1], "do not average"),
+    ("ring", lambda s, std: std * math.sqrt(-math.log(1 - s)), "the 2 is missing"),
+    ("ring", lambda s, std: ring(s, std) ** 2, "take the root"),
+    ("ring", lambda s, std: ring(1 - s, std), "1 - share"),
+    ("ring", lambda s, std: ring(s, std**2), "std² is the variance"),
+    ("ring", lambda s, std: std * math.sqrt(2) * torch.tensor(s).erfinv(), "interval on a line"),
+    ("ring", lambda s, std: ring(s, 1.0), "grows with std"),
+    ("ring", lambda s, std: ring(s, 1 / std), "do not multiply"),
+    ("ring", lambda *_: 2.4477, "expected"),
+    ("yardstick", lambda c, s: nearest(c, s, itself=0.0), "leave it out"),
+    ("yardstick", lambda c, s: nearest(c, s) ** 2, "squared"),
+    ("yardstick", lambda c, s: nearest(c, s, p=1.0), "absolute differences"),
+    ("yardstick", lambda c, s: nearest(c, s, p=math.inf), "largest differences"),
+    ("yardstick", lambda c, s: nearest(c, s) / c.shape[1] ** 0.5, "average of the squares"),
+    ("yardstick", lambda c, s: nearest(c, 1 - s), "1 - share"),
+    ("yardstick", lambda c, s: torch.cdist(c, c).kthvalue(2).values.mean(), "mean distance"),
+    ("yardstick", lambda c, s: torch.cdist(c, c).kthvalue(2).values, "one number"),
+    ("yardstick", lambda c, s: torch.cdist(c, c).max(1).values.quantile(s), "furthest"),
+    ("yardstick", lambda c, s: torch.cdist(c, c).flatten().quantile(s), "all pairs"),
+    ("yardstick", lambda c, s: nearest(c, 0.9), "expected"),
+    ("yardstick", lambda c, s: nearest(c[:, :2], s), "expected"),
+    ("yardstick", no_zeros, "share a code"),
+    ("spoilt", lambda g, o, w: (1 - w) * g + w * o, "averaged"),
+    ("spoilt", lambda g, o, w: spoilt(g, o, 1 - w), "share of the other"),
+    ("spoilt", lambda g, o, w: torch.logaddexp(g, o), "weights are left out"),
+    ("spoilt", lambda g, o, w: g + math.log(1 - w), "other prior is left out"),
+    ("spoilt", lambda g, o, w: torch.logaddexp((1 - w) * g, w * o), "add their logarithms"),
+    ("spoilt", lambda g, o, w: ((1 - w) * g.exp() + w * o.exp()).log(), "underflows"),
+    ("spoilt", lambda g, o, w: ((1 - w) * g.exp() + w * o.exp() + 1e-300).log(), "expected"),
+    ("spoilt", lambda g, o, w: torch.maximum(g + math.log(1 - w), o + math.log(w)), "larger"),
+    ("spoilt", lambda g, o, w: spoilt(g, o, w) - g, "add log_good"),
+    ("spoilt", lambda g, o, w: -spoilt(g, o, w), "turn the sign"),
+    ("spoilt", lambda g, o, w: spoilt(g, o, w).mean(), "one value a digit"),
+    ("spoilt", lambda g, o, w: spoilt(g, o, 0.5), "expected"),
+    ("doubt", lambda v: -doubt(v), "sign"),
+    ("doubt", lambda v: doubt(v) / math.log(2), "bits"),
+    ("doubt", lambda v: doubt(v).sum(), "one value a picture"),
+    ("doubt", lambda v: doubt(v).mean(), "do not average"),
+    ("doubt", lambda v: doubt(v) / v.shape[-1], "sum over the classes"),
+    ("doubt", lambda v: -v.log_softmax(-1).sum(-1), "not averaged with p"),
+    ("doubt", lambda v: doubt(v.T), "Not yet"),
+    ("doubt", lambda v: -(v.softmax(0) * v.log_softmax(0)).sum(-1), "not over the pictures"),
+    ("doubt", lambda v: -v.softmax(-1).amax(-1).log(), "largest"),
     ("doubt", lambda v: -(v.softmax(-1) * v.softmax(-1).log()).sum(-1), "not finite"),
+    ("doubt", lambda v: -(v.softmax(-1) * (v.softmax(-1) + 1e-9).log()).sum(-1), "nothing else"),
+    ("doubt", lambda v: torch.full((4,), 0.5), "expected"),
+    ("two_cases", lambda: CASES[::-1], "first case the loss"),
+    ("two_cases", lambda: (CASES[0], CASES[0]), "second case the loss"),
+    ("two_cases", lambda: CASES[0], "two cases"),
+    ("two_cases", lambda: (([0.5, 0.6], [0.9, 0.1], 0), CASES[1]), "add up to 1"),
+    ("two_cases", lambda: (([0.5, 0.5], [1.4, 0.1], 0), CASES[1]), "probability above 0"),
+    ("two_cases", lambda: (([0.5, 0.5], [0.9, 0.1], 2), CASES[1]), "k must be"),
+    ("two_cases", lambda: (([0.5, 0.5], [0.9], 0), CASES[1]), "for each code"),
+    ("two_cases", lambda: (([1.0], [0.9], 0), CASES[1]), "first case the loss"),
 ]
 
 
-globals().update(make_tests(generators, RIGHT, WRONG))
+globals().update(make_tests(checks, RIGHT, WRONG, ALSO_RIGHT))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_crashes_and_words_are_marked_without_an_error(name, capsys):
+    check = getattr(checks, name)
+    assert check(lambda *a: 1 / 0) is False
+    assert "ZeroDivisionError" in capsys.readouterr().out
+    assert check(lambda *a: "words") is False
+    assert capsys.readouterr().out.startswith("Not yet:")

@@ -4,81 +4,26 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Categorical, kl_divergence
+from exercise_tests import make_tests
+from torch.distributions import Categorical, Normal, kl_divergence
 
-from vae_lib import distributions
 from vae_lib.checks import kl as checks
 
 LN2 = math.log(2)
-
-
-def said(capsys) -> str:
-    return capsys.readouterr().out
 
 
 def discrete(q, p):
     return (torch.xlogy(q, q) - torch.xlogy(q, p)).sum()
 
 
-def diagonal(mu_q, logvar_q, mu_p, logvar_p):
-    ratio = (logvar_q - logvar_p).exp()
-    return 0.5 * ((mu_q - mu_p) ** 2 / logvar_p.exp() + ratio - 1 - ratio.log()).sum(-1)
-
-
-def in_terms_of(var, mu_q, logvar_q, mu_p, logvar_p):
-    """The right formula with ``var`` in place of exp(logvar)."""
-    return diagonal(mu_q, var(logvar_q).log(), mu_p, var(logvar_p).log())
-
-
-def estimate(log_q, log_p):
-    each = log_q - log_p
-    return each.mean(), each.std() / len(each) ** 0.5
-
-
-def moments(weights, means, stds):
-    mean = (weights * means).sum()
-    return mean, (weights * (stds**2 + (means - mean) ** 2)).sum().sqrt()
-
-
-RIGHT = [
-    (checks.discrete_kl, discrete),
-    (checks.discrete_kl, lambda q, p: kl_divergence(Categorical(q), Categorical(p))),
-    (checks.discrete_kl, lambda q, p: float(discrete(q, p))),
-    (checks.diagonal_kl, diagonal),
-    (checks.diagonal_kl, distributions.kl_diagonal_gaussians),
-    (checks.bits_per_pixel, lambda nats, pixels: nats / pixels / LN2),
-    (checks.kl_estimate, estimate),
-    (checks.kl_estimate, lambda *a: torch.stack(estimate(*a))),
-    (
-        checks.kl_estimate,
-        lambda q, p: (float((q - p).mean()), (q - p).std(correction=0) / 2000**0.5),
-    ),
-    (checks.moment_match, moments),
-    (checks.moment_match, lambda *a: [float(v) for v in moments(*a)]),
-]
-
-
-@pytest.mark.parametrize("check, answer", RIGHT)
-def test_right_answers_pass(check, answer, capsys):
-    assert check(answer) is True
-    assert said(capsys).startswith("Correct.")
-
-
-@pytest.mark.parametrize("check", sorted({c for c, _ in RIGHT}, key=lambda c: c.__name__))
-def test_stubs_and_crashes_are_marked_without_an_error(check, capsys):
-    assert check(None) is None
-    assert check(lambda *a: None) is None
-    assert check(lambda *a: 1 / 0) is False
-    assert check(lambda *a: "no number") is False
-    assert "ZeroDivisionError" in said(capsys)
+def where(q, p):
+    """Zeros of q left out before any logarithm is taken."""
+    sent = q > 0
+    return float((q[sent] * (q[sent].log() - p[sent].log())).sum())
 
 
 def plain(q, p):
     return (q * (q / p).log()).sum()
-
-
-def clamped(q, p):
-    return discrete(q, p.clamp(min=1e-12))
 
 
 def skipped(q, p):
@@ -86,63 +31,199 @@ def skipped(q, p):
     return discrete(q[seen], p[seen])
 
 
+WORDS = ("same", "larger", "smaller", "same", "smaller")
+
+
+def changed(place, word):
+    return (*WORDS[:place], word, *WORDS[place + 1 :])
+
+
+def draws(mu, std, error, line=1.0, square=0.5, two=2, own=1):
+    """The solution; with its constants changed, its slips."""
+    variance = (line * mu * std) ** 2 + two * (square * (std**2 - own)) ** 2
+    return variance**0.5, math.ceil(variance / error**2)
+
+
+def draws_by_quadrature(mu, std, error):
+    eps = torch.linspace(-12, 12, 4001, dtype=torch.float64)
+    weight = Normal(0.0, 1.0).log_prob(eps).exp() * (eps[1] - eps[0])
+    at = mu + std * eps
+    k1 = Normal(mu, std).log_prob(at) - Normal(0.0, 1.0).log_prob(at)
+    noise = ((k1**2 * weight).sum() - (k1 * weight).sum() ** 2).sqrt()
+    return torch.stack([noise, (noise / error).square().ceil()])
+
+
+def by_sampling(mu, std, error):
+    eps = torch.randn(10_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise = (mu * std * eps + 0.5 * (std**2 - 1) * eps**2).std()
+    return noise, math.ceil((noise / error) ** 2)
+
+
+def best(mu, logvar):
+    within, between = logvar.exp().mean(0), mu.var(0, correction=0)
+    return mu.mean(0), (within + between).log()
+
+
+def best_by_second_moment(mu, logvar):
+    """The mean square, less the square of the mean."""
+    mean = mu.mean(0)
+    return torch.stack([mean, ((mu**2 + logvar.exp()).mean(0) - mean**2).log()])
+
+
+def best_by_descent(mu, logvar):
+    """Newton's method for the log-variance on the averaged divergence."""
+    mean, answer = mu.mean(0), torch.zeros_like(mu[0])
+    square = ((mu - mean) ** 2 + logvar.exp()).mean(0)
+    for _ in range(60):
+        ratio = square * (-answer).exp()
+        answer = answer - (1 - ratio) / ratio.clamp(min=1.0)
+    return mean, answer
+
+
+def with_logvar(make):
+    """The right mean, and what ``make(mu, logvar, right)`` makes of the log-variance."""
+    return lambda mu, logvar: (mu.mean(0), make(mu, logvar, best(mu, logvar)[1]))
+
+
+def one_coordinate(mu, logvar):
+    mean, answer = best(mu, logvar)
+    answer[-1] += 0.01
+    return mean, answer
+
+
+def precision_mean(mu, logvar):
+    weight = (-logvar).exp()
+    return (weight * mu).sum(0) / weight.sum(0), best(mu, logvar)[1]
+
+
+RIGHT = {
+    "discrete_kl": discrete,
+    "slips": lambda: "fbe",
+    "predictions": lambda: WORDS,
+    "draws": draws,
+    "best_prior": best,
+}
+ALSO_RIGHT = [
+    ("discrete_kl", where),
+    ("slips", lambda: "".join(["f", "b", "e"])),
+    ("predictions", lambda: list(WORDS)),
+    ("draws", draws_by_quadrature),
+    ("draws", lambda *a: tuple(float(v) for v in draws(*a))),
+    ("best_prior", best_by_second_moment),
+    ("best_prior", best_by_descent),
+]
 WRONG = [
-    (checks.discrete_kl, lambda q, p: discrete(p, q), "first argument"),
-    (checks.discrete_kl, lambda q, p: discrete(q, p) / LN2, "bits"),
-    (checks.discrete_kl, lambda q, p: -discrete(q, p), "sign"),
-    (checks.discrete_kl, lambda q, p: (q * (q / p).log()).mean(), "averaged"),
-    (checks.discrete_kl, lambda q, p: q * (q / p).log(), "one number"),
-    (checks.discrete_kl, lambda q, p: -(q * p.log()).sum(), "cross-entropy"),
-    (checks.discrete_kl, lambda q, p: (q / p).log().sum(), "weight q is missing"),
-    (checks.discrete_kl, plain, "NaN"),
-    (checks.discrete_kl, clamped, "infinite"),
-    (checks.discrete_kl, skipped, "infinite"),
-    (checks.diagonal_kl, lambda mq, lq, mp, lp: diagonal(mp, lp, mq, lq), "other direction"),
-    (checks.diagonal_kl, lambda *a: diagonal(*a) / 3, "do not average"),
-    (checks.diagonal_kl, lambda *a: diagonal(*a).sum(), "one value for each example"),
-    (checks.diagonal_kl, lambda *a: diagonal(*a).mean(), "one value for each example"),
-    (checks.diagonal_kl, lambda *a: -diagonal(*a), "sign"),
-    (checks.diagonal_kl, lambda *a: 2 * diagonal(*a), "½"),
-    (checks.diagonal_kl, lambda *a: diagonal(*a) / LN2, "bits"),
-    (checks.diagonal_kl, lambda *a: in_terms_of(lambda v: v, *a), "taken for the variance"),
-    (checks.diagonal_kl, lambda *a: in_terms_of(torch.square, *a), "standard deviation"),
-    (checks.diagonal_kl, lambda *a: in_terms_of(lambda v: (2 * v).exp(), *a), "taken for log σ"),
-    (checks.diagonal_kl, lambda *a: in_terms_of(lambda v: (v / 2).exp(), *a), "σ stands where σ²"),
-    (checks.bits_per_pixel, lambda nats, pixels: nats * LN2 / pixels, "do not multiply"),
-    (checks.bits_per_pixel, lambda nats, pixels: nats / LN2, "bits per image"),
-    (checks.bits_per_pixel, lambda nats, pixels: nats / pixels, "nats per pixel"),
-    (checks.bits_per_pixel, lambda nats, pixels: nats / 784 / LN2, "expected"),
-    (checks.kl_estimate, lambda q, p: estimate(p, q), "sign"),
-    (checks.kl_estimate, lambda q, p: ((q - p).sum(), 0.0), "not the sum"),
-    (checks.kl_estimate, lambda q, p: ((q.exp() * (q - p)).mean(), 0.0), "once more"),
-    (checks.kl_estimate, lambda q, p: ((q.exp() * (q - p)).sum(), 0.0), "once more"),
-    (checks.kl_estimate, lambda q, p: (-p.mean(), 0.0), "log q(z) is missing"),
-    (checks.kl_estimate, lambda q, p: ((q - p).mean(), (q - p).std()), "divide it by √S"),
-    (checks.kl_estimate, lambda q, p: ((q - p).mean(), (q - p).std() / len(q)), "not by S"),
-    (checks.kl_estimate, lambda q, p: ((q - p).mean(), (q - p).var() / len(q)), "square root"),
-    (checks.kl_estimate, lambda q, p: (q - p).mean(), "two numbers"),
-    (checks.moment_match, lambda w, m, s: (m.mean(), moments(w, m, s)[1]), "weights"),
-    (checks.moment_match, lambda w, m, s: (moments(w, m, s)[0], (w * s).sum()), "do not add"),
+    ("discrete_kl", lambda q, p: discrete(p, q), "first argument"),
+    ("discrete_kl", lambda q, p: discrete(q, p) / LN2, "bits"),
+    ("discrete_kl", lambda q, p: -discrete(q, p), "sign"),
+    ("discrete_kl", lambda q, p: (q * (q / p).log()).mean(), "averaged"),
+    ("discrete_kl", lambda q, p: q * (q / p).log(), "one number"),
+    ("discrete_kl", lambda q, p: -(q * p.log()).sum(), "cross-entropy"),
+    ("discrete_kl", lambda q, p: (q / p).log().sum(), "weight q is missing"),
+    ("discrete_kl", plain, "NaN"),
+    ("discrete_kl", lambda q, p: plain(q, p).nan_to_num(0.0), "Not yet"),
+    ("discrete_kl", lambda q, p: discrete(q, p.clamp(min=1e-12)), "1e-30"),
+    ("discrete_kl", lambda q, p: plain(q + 1e-12, p + 1e-12), "1e-30"),
+    ("discrete_kl", lambda q, p: discrete(q, p.clamp(min=1e-40)), "infinite"),
+    # PyTorch's own clamps small probabilities at the machine's precision.
+    ("discrete_kl", lambda q, p: kl_divergence(Categorical(q), Categorical(p)), "1e-30"),
+    ("discrete_kl", skipped, "infinite"),
+    ("discrete_kl", lambda q, p: 0.5328, "expected"),
+    ("discrete_kl", lambda q, p: discrete(q[:3], p[:3]), "Not yet"),
+    ("slips", lambda: "gda", "slip g does not give 0.7162"),
+    ("slips", lambda: "feb", "slip e does not give 0.3248"),
+    ("slips", lambda: "fbd", "slip d does not give 1.0277"),
+    ("slips", lambda: "fbc", "slip c does not give 1.0277"),
+    ("slips", lambda: "abe", "slip a does not give 0.7162"),
+    ("slips", lambda: "fb", "three of the letters"),
+    ("slips", lambda: "xyz", "three of the letters"),
+    ("slips", lambda: 0.6497, "three of the letters"),
+    ("predictions", lambda: changed(0, "larger"), "the slope cancels"),
+    ("predictions", lambda: changed(1, "same"), "add up"),
+    ("predictions", lambda: changed(2, "same"), "rounding"),
+    ("predictions", lambda: changed(2, "larger"), "rounding"),
+    ("predictions", lambda: changed(3, "larger"), "same law"),
+    ("predictions", lambda: changed(4, "same"), "y is a Gaussian"),
+    ("predictions", lambda: WORDS[:4], "five words"),
+    ("predictions", lambda: "same", "five words"),
+    ("predictions", lambda: changed(0, "equal"), "each one of"),
+    ("draws", lambda m, s, e: (draws(m, s, e)[0] ** 2, draws(m, s, e)[1]), "take its root"),
+    ("draws", lambda *a: draws(*a, two=1), "is 2, not 1"),
+    ("draws", lambda *a: draws(*a, square=1.0), "½"),
+    ("draws", lambda *a: draws(*a, line=0.0), "term in ε is left out"),
+    ("draws", lambda *a: draws(*a, square=0.0), "term in ε² is left out"),
+    ("draws", lambda *a: draws(*a, own=0), "log q"),
+    ("draws", lambda m, s, e: draws(m, s**0.5, e), "its square is the variance"),
+    ("draws", lambda m, s, e: (draws(m, s, e)[0], draws(m, s, e)[0] / e), "expected"),
+    ("draws", lambda m, s, e: (draws(m, s, e)[0], math.ceil(draws(m, s, e)[0] / e)), "square"),
+    ("draws", lambda m, s, e: (draws(m, s, e)[0], draws(m, s, e)[1] - 1), "rounded down"),
+    ("draws", lambda m, s, e: (draws(m, s, e)[0], (draws(m, s, e)[0] / e) ** 2), "whole number"),
+    ("draws", lambda *a: draws(*a)[0], "two things"),
+    ("draws", lambda *a: (0.5436, 5041), "expected"),
+    ("draws", by_sampling, "expected"),
+    ("best_prior", lambda m, v: (m.mean(), best(m, v)[1]), "each dimension"),
+    ("best_prior", lambda m, v: (m.mean(1), best(m, v)[1]), "first dimension"),
+    ("best_prior", lambda m, v: (m.sum(0), best(m, v)[1]), "divided by N"),
+    ("best_prior", precision_mean, "other direction"),
+    ("best_prior", with_logvar(lambda m, v, right: right.exp()), "give its logarithm"),
+    ("best_prior", with_logvar(lambda m, v, right: right / 2), "log σ"),
+    ("best_prior", with_logvar(lambda m, v, right: (right / 2).exp()), "standard deviation"),
+    ("best_prior", with_logvar(lambda m, v, right: v.exp().mean(0).log()), "variance between"),
+    ("best_prior", with_logvar(lambda m, v, right: m.var(0, correction=0).log()), "within"),
+    ("best_prior", with_logvar(lambda m, v, right: v.mean(0)), "not their logarithms"),
     (
-        checks.moment_match,
-        lambda w, m, s: (moments(w, m, s)[0], (w * s**2).sum().sqrt()),
-        "variance between",
+        "best_prior",
+        with_logvar(lambda m, v, right: best(m, 2 * v)[1]),
+        "logvar is log σ², not log σ",
     ),
     (
-        checks.moment_match,
-        lambda w, m, s: (moments(w, m, s)[0], moments(w, m, s)[1] ** 2),
-        "square root",
-    ),
-    (
-        checks.moment_match,
-        lambda w, m, s: (moments(w, m, s)[0], (w * (s**2 + m**2)).sum().sqrt()),
+        "best_prior",
+        with_logvar(lambda m, v, right: (v.exp() + m**2).mean(0).log()),
         "mean's square",
     ),
+    (
+        "best_prior",
+        with_logvar(lambda m, v, right: (v.exp().mean(0) + m.var(0)).log()),
+        "not N - 1",
+    ),
+    ("best_prior", one_coordinate, "expected"),
+    ("best_prior", lambda m, v: m.mean(0), "shape"),
+    ("best_prior", lambda m, v: best(m[:3], v[:3]), "expected"),
+    ("best_prior", lambda m, v: (0 * m[0], 0 * m[0]), "expected"),
 ]
 
+globals().update(make_tests(checks, RIGHT, WRONG, ALSO_RIGHT))
 
-@pytest.mark.parametrize("check, answer, hint", WRONG)
-def test_wrong_answers_get_a_hint_that_names_the_slip(check, answer, hint, capsys):
-    assert check(answer) is False
-    verdict = said(capsys)
-    assert verdict.startswith("Not yet:") and hint in verdict
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_crashes_and_words_are_marked_without_an_error(name, capsys):
+    check = getattr(checks, name)
+    assert check(lambda *a: 1 / 0) is False
+    assert "ZeroDivisionError" in capsys.readouterr().out
+    assert check(lambda *a: "words") is False
+    assert capsys.readouterr().out.startswith("Not yet:")
+
+
+def test_the_numbers_of_exercise_2_are_made_by_their_slips_and_by_no_other():
+    made = checks._slips(*checks._doubles(*checks._GIVEN))
+    for letter, printed in checks._PRINTED.items():
+        near = [slip for slip, value in made.items() if abs(value - printed) < 0.02]
+        assert near == [letter]
+        assert made[letter] == pytest.approx(printed, abs=5e-5)
+
+
+def test_rounding_and_forgetting_agree_with_draws():
+    """Exercise 6.3: rounded z and y alone, from 400,000 draws counted or averaged."""
+    generator = torch.Generator().manual_seed(0)
+    z = 0.5 + 0.7 * torch.randn(400_000, generator=generator, dtype=torch.float64)
+    *_, rounded, _, alone = checks._changes()
+    cells = z.round()
+
+    def mass(cell, mean, std):
+        at = Normal(torch.tensor(mean, dtype=torch.float64), std)
+        return at.cdf(cell + 0.5) - at.cdf(cell - 0.5)
+
+    ratio = (mass(cells, 0.5, 0.7) / mass(cells, 0.0, 1.0)).log()
+    assert float(ratio.mean()) == pytest.approx(rounded, abs=5 * float(ratio.std()) / 632)
+    q, p = Normal(0.5, (0.49 + 1) ** 0.5), Normal(0.0, 2**0.5)
+    assert float(kl_divergence(q, p)) == pytest.approx(alone, abs=1e-6)

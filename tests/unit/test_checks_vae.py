@@ -5,223 +5,307 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from exercise_tests import make_tests
+from torch.distributions import Normal, kl_divergence
 
-from vae_lib.checks import vae as check
+from vae_lib.checks import vae as checks
 
-
-def judged(capsys, exercise, answer):
-    """The verdict of ``exercise`` on ``answer``, and what it printed."""
-    verdict = exercise(answer)
-    return verdict, capsys.readouterr().out
+LOG_2 = math.log(2)
 
 
-@pytest.mark.parametrize(
-    "exercise", [check.reparameterise, check.negative_elbo, check.ancestral_sample]
-)
-def test_a_stub_is_not_attempted(capsys, exercise):
-    verdict, said = judged(capsys, exercise, lambda *args: None)
-    assert verdict is None and "Not attempted" in said
+def gradient(mu, logvar, eps, slope):
+    std = (0.5 * logvar).exp()
+    return slope + mu, 0.5 * (slope * std * eps + std**2 - 1)
 
 
-@pytest.mark.parametrize("exercise", [check.accidental_beta, check.price_of_precision])
-def test_no_number_is_not_attempted(capsys, exercise):
-    verdict, said = judged(capsys, exercise, None)
-    assert verdict is None and "Not attempted" in said
+def gradient_by_autograd(mu, logvar, eps, slope):
+    """Of any loss with that slope, here a linear one."""
+    mu, logvar = mu.requires_grad_(), logvar.requires_grad_()
+    z = mu + (0.5 * logvar).exp() * eps
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
+    return torch.autograd.grad((z * slope + kl).sum(), (mu, logvar))
 
 
-def reparameterise(mu, logvar, eps):
-    return mu + (0.5 * logvar).exp() * eps
-
-
-def test_reparameterise_accepts_the_solution(capsys):
-    assert check.reparameterise(reparameterise)
-    rsample = lambda mu, logvar, eps: torch.addcmul(mu, (logvar / 2).exp(), eps)  # noqa: E731
-    assert check.reparameterise(rsample)
-
-
-@pytest.mark.parametrize(
-    ("slip", "hint"),
-    [
-        (lambda mu, logvar, eps: mu + logvar * eps, "logvar was taken for the standard deviation"),
-        (lambda mu, logvar, eps: mu + logvar.exp() * eps, "exp(logvar) is the variance"),
-        (lambda mu, logvar, eps: mu + (-0.5 * logvar).exp() * eps, "sign in the exponent"),
-        (lambda mu, logvar, eps: mu + eps, "σ is missing"),
-        (lambda mu, logvar, eps: (0.5 * logvar).exp() * eps, "μ is missing"),
-        (lambda mu, logvar, eps: mu + (0.5 * logvar).exp(), "ε is missing"),
-        (lambda mu, logvar, eps: mu.clone(), "that is the mean"),
-        (lambda mu, logvar, eps: (mu + eps) * (0.5 * logvar).exp(), "μ is added"),
-        (lambda *given: reparameterise(*given).detach(), "no gradient reaches mu"),
-        (
-            lambda mu, logvar, eps: reparameterise(mu, logvar.detach(), eps),
-            "no gradient reaches logvar",
-        ),
-        (lambda mu, logvar, eps: torch.normal(mu, (0.5 * logvar).exp()), "expected"),
-        (lambda mu, logvar, eps: 1 / 0, "ZeroDivisionError"),
-    ],
-)
-def test_reparameterise_names_the_slip(capsys, slip, hint):
-    verdict, said = judged(capsys, check.reparameterise, slip)
-    assert verdict is False and hint in said
-
-
-def terms(mu, logvar, logits, x):
-    nll = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
-    return nll, 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
-
-
-def loss(mu, logvar, logits, x):
-    nll, kl = terms(mu, logvar, logits, x)
-    return nll.sum(-1) + kl.sum(-1)
-
-
-def other_kl(variance, log_variance):
-    """The loss with another reading of logvar."""
-
-    def answer(mu, logvar, logits, x):
-        v, log_v = variance(logvar), log_variance(logvar)
-        nll, _ = terms(mu, logvar, logits, x)
-        return nll.sum(-1) + 0.5 * (mu**2 + v - 1 - log_v).sum(-1)
+def changed_gradient(by_mu=None, by_logvar=None):
+    def answer(*given):
+        right = gradient(*given)
+        return (by_mu or (lambda *_: right[0]))(*given), (by_logvar or (lambda *_: right[1]))(
+            *given
+        )
 
     return answer
+
+
+def nll_of(logits, x):
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+
+def loss(mu, s, logits, x, std=F.softplus, log=torch.log):
+    std = std(s)
+    return nll_of(logits, x).sum(-1) + 0.5 * (mu**2 + std**2 - 1 - 2 * log(std)).sum(-1)
+
+
+def loss_by_distributions(mu, s, logits, x):
+    q = Normal(mu, (1 + s.exp()).log())
+    likelihood = torch.distributions.Bernoulli(logits=logits).log_prob(x).sum(1)
+    return kl_divergence(q, Normal(0.0, 1.0)).sum(1) - likelihood
 
 
 def with_terms(combine):
-    return lambda *given: combine(*terms(*given))
+    """The loss made otherwise of the terms of each pixel and each dimension."""
 
-
-def test_negative_elbo_accepts_the_solution(capsys):
-    assert check.negative_elbo(loss)
-
-
-@pytest.mark.parametrize(
-    ("slip", "hint"),
-    [
-        (with_terms(lambda nll, kl: nll.sum(-1) - kl.sum(-1)), "sign of the KL"),
-        (with_terms(lambda nll, kl: -nll.sum(-1) - kl.sum(-1)), "that is the ELBO"),
-        (with_terms(lambda nll, kl: kl.sum(-1) - nll.sum(-1)), "sign of the likelihood"),
-        (with_terms(lambda nll, kl: nll.mean(-1) + kl.sum(-1)), "β = 784"),
-        (with_terms(lambda nll, kl: nll.sum(-1) + kl.mean(-1)), "latent dimensions, do not"),
-        (with_terms(lambda nll, kl: nll.mean(-1) + kl.mean(-1)), "pixels and over latent"),
-        (with_terms(lambda nll, kl: (nll.sum(-1) + kl.sum(-1)).mean()), "averaged over the batch"),
-        (with_terms(lambda nll, kl: nll.sum() + kl.sum()), "summed over the batch"),
-        (with_terms(lambda nll, kl: nll.mean() + kl.mean()), "means over everything"),
-        (with_terms(lambda nll, kl: nll.mean() + kl.sum(-1).mean()), "pixels and batch"),
-        (with_terms(lambda nll, kl: nll.sum(-1) + 2 * kl.sum(-1)), "factor ½"),
-        (with_terms(lambda nll, kl: nll.sum(-1)), "KL is missing"),
-        (with_terms(lambda nll, kl: kl.sum(-1)), "likelihood is missing"),
-        (with_terms(lambda nll, kl: (nll.sum(-1) + kl.sum(-1)) / math.log(2)), "bits"),
-        (other_kl(lambda v: v**2, lambda v: (v**2).log()), "logvar was taken for σ"),
-        (other_kl(lambda v: v, lambda v: v.log()), "logvar was taken for the variance"),
-        (other_kl(lambda v: (2 * v).exp(), lambda v: 2 * v), "taken for log σ"),
-        (other_kl(lambda v: (v / 2).exp(), lambda v: v), "σ stands where σ²"),
-        (lambda mu, logvar, logits, x: loss(mu, logvar, x, logits), "Not yet"),
-        (lambda mu, logvar, logits, x: "151 nats", "a number or a tensor"),
-    ],
-)
-def test_negative_elbo_names_the_slip(capsys, slip, hint):
-    verdict, said = judged(capsys, check.negative_elbo, slip)
-    assert verdict is False and hint in said
-
-
-def test_numbers_of_the_right_size_are_accepted(capsys):
-    assert check.accidental_beta(39.2)
-    assert check.price_of_precision(0.689)
-
-
-@pytest.mark.parametrize(
-    ("slip", "hint"),
-    [
-        (784, "averaged too"),
-        (20 / 784, "turn it round"),
-        (784 * 20, "the factors divide"),
-        (1 / 784, "β is the KL's weight"),
-        (1 / 20, "bring the likelihood's to 1"),
-        (1, "do not cancel"),
-        ("784/20", "a number or a tensor"),
-    ],
-)
-def test_accidental_beta_names_the_slip(capsys, slip, hint):
-    verdict, said = judged(capsys, check.accidental_beta, slip)
-    assert verdict is False and hint in said
-
-
-@pytest.mark.parametrize(
-    ("slip", "hint"),
-    [
-        (0.5 * math.log(2) - 0.025, "for variances"),
-        (2 * (math.log(2) - 0.00375), "factor ½"),
-        ((math.log(2) - 0.00375) / math.log(2), "bits"),
-        (-(math.log(2) - 0.00375), "it grows"),
-        (math.log(2), "gives a little back"),
-        (math.log(2) + 0.00375, "it is taken off"),
-    ],
-)
-def test_price_of_precision_names_the_slip(capsys, slip, hint):
-    verdict, said = judged(capsys, check.price_of_precision, slip)
-    assert verdict is False and hint in said
-
-
-def test_the_price_is_the_difference_of_two_divergences():
-    kl = [
-        torch.distributions.kl_divergence(
-            torch.distributions.Normal(0.7, std), torch.distributions.Normal(0.0, 1.0)
-        )
-        for std in (torch.tensor(0.05), torch.tensor(0.1))
-    ]
-    assert check.price_of_precision(float(kl[0] - kl[1]))
-
-
-def sample(model, count, generator):
-    z = torch.randn(count, model.latent, generator=generator)
-    return torch.bernoulli(model.decode(z).sigmoid(), generator=generator)
-
-
-def pi_of(draw_z):
-    """Samples of the pixels, with z as ``draw_z(shape, generator)`` gives it."""
-
-    def answer(model, count, generator):
-        z = draw_z((count, model.latent), generator)
-        return torch.bernoulli(model.decode(z).sigmoid().expand(count, -1), generator=generator)
+    def answer(mu, s, logits, x):
+        std = F.softplus(s)
+        return combine(nll_of(logits, x), 0.5 * (mu**2 + std**2 - 1 - 2 * std.log()))
 
     return answer
 
 
-def normal(shape, generator):
-    return torch.randn(*shape, generator=generator)
-
-
-def test_ancestral_sample_accepts_the_solution(capsys):
-    assert check.ancestral_sample(sample)
-
-    def pixels_first(model, count, generator):  # another order of draws, another distribution call
-        u = torch.rand(count, 784, generator=generator)
-        return (u < model.decode(normal((count, 2), generator)).sigmoid()).float()
-
-    assert check.ancestral_sample(pixels_first)
-    assert check.ancestral_sample(
-        lambda model, count, g: torch.distributions.Bernoulli(
-            logits=model.decode(normal((count, 2), g))
-        ).sample()
+def with_kl(terms):
+    """The loss with another divergence, from mu, s and σ."""
+    return lambda mu, s, logits, x: (
+        nll_of(logits, x).sum(-1) + 0.5 * (mu**2 - 1 + terms(s, F.softplus(s))).sum(-1)
     )
 
 
-@pytest.mark.parametrize(
-    ("slip", "hint"),
-    [
-        (pi_of(lambda shape, g: torch.zeros(shape)), "the same z"),
-        (pi_of(lambda shape, g: normal((1, shape[1]), g)), "the same z"),
-        (pi_of(lambda shape, g: torch.rand(*shape, generator=g)), "torch.randn, not torch.rand"),
-        (pi_of(lambda shape, g: 2 * torch.rand(*shape, generator=g) - 1), "spread less"),
-        (pi_of(lambda shape, g: 2 * normal(shape, g)), "spread more"),
-        (pi_of(lambda shape, g: normal((shape[0], 1), g).expand(shape)), "move together"),
-        (lambda m, n, g: m.decode(normal((n, 2), g)).sigmoid(), "those are the probabilities"),
-        (lambda m, n, g: m.decode(normal((n, 2), g)), "by sigmoid, then draw"),
-        (lambda m, n, g: m.decode(normal((n, 2), g)).sigmoid().round(), "do not round"),
-        (lambda m, n, g: sample(m, 1, g), "[2000, 784]"),
-        (lambda m, n, g: sample(m, n, g).tolist(), "list"),
-        (lambda m, n, g: torch.bernoulli(m.decode(normal((n, 2), g)), generator=g), "raised"),
-    ],
-)
-def test_ancestral_sample_names_the_slip(capsys, slip, hint):
-    verdict, said = judged(capsys, check.ancestral_sample, slip)
-    assert verdict is False and hint in said
+def vary(model, x, generator, draw=torch.randn, scale=0.5):
+    """The solution; with another ``draw`` of ε or ``scale`` of log σ², its slips."""
+    mu, logvar = model.encode(x)
+    z = mu + (scale * logvar).exp() * draw(mu.shape, generator=generator)
+    return torch.bernoulli(model.decode(z).sigmoid(), generator=generator)
+
+
+def vary_pixels_first(model, x, generator):
+    u = torch.rand(x.shape, generator=generator)
+    mu, logvar = model.encode(x)
+    z = torch.normal(mu, torch.exp(logvar / 2), generator=generator)
+    return u < torch.sigmoid(model.decode(z))
+
+
+def vary_from(z_of, pixels=None):
+    def answer(model, x, generator):
+        pi = model.decode(z_of(model, x, generator)).sigmoid()
+        return (pixels or torch.bernoulli)(pi, generator=generator)
+
+    return answer
+
+
+def drawn(model, x, generator, wrong=1.0):
+    mu, logvar = model.encode(x)
+    scale = torch.tensor([1.0, wrong])
+    return mu + scale * (0.5 * logvar).exp() * torch.randn(mu.shape, generator=generator)
+
+
+def fixed(model, x, generator):
+    return vary(model, x, torch.Generator().manual_seed(0))
+
+
+def only_z_from_it(model, x, generator):
+    return torch.bernoulli(model.decode(drawn(model, x, generator)).sigmoid())
+
+
+def only_pixels_from_it(model, x, generator):
+    mu, logvar = model.encode(x)
+    z = mu + (0.5 * logvar).exp() * torch.randn(mu.shape)
+    return torch.bernoulli(model.decode(z).sigmoid(), generator=generator)
+
+
+def price_by_divergences(sigma):
+    unit = Normal(0.0, 1.0)
+    kl = [kl_divergence(Normal(0.7, std), unit) for std in (sigma / 2, sigma)]
+    return kl[0] - kl[1]
+
+
+RIGHT = {
+    "gradient_by_hand": gradient,
+    "loss_with_softplus": loss,
+    "accidental_beta": lambda pixels, latent: pixels / latent,
+    "variation": vary,
+    "price_of_halving": lambda sigma: LOG_2 - 0.375 * sigma**2,
+}
+
+ALSO_RIGHT = [
+    ("gradient_by_hand", gradient_by_autograd),
+    ("loss_with_softplus", loss_by_distributions),
+    ("accidental_beta", lambda pixels, latent: torch.tensor(pixels) * latent**-1),
+    ("variation", vary_pixels_first),
+    ("price_of_halving", price_by_divergences),
+]
+
+std_of = lambda logvar: (0.5 * logvar).exp()  # noqa: E731
+WRONG = [
+    ("gradient_by_hand", changed_gradient(lambda m, v, e, s: s), "depends on μ too"),
+    ("gradient_by_hand", changed_gradient(lambda m, v, e, s: m), "likelihood is missing"),
+    ("gradient_by_hand", changed_gradient(lambda m, v, e, s: s - m), "plus sign"),
+    ("gradient_by_hand", changed_gradient(lambda m, v, e, s: m - s), "sign of the slope"),
+    ("gradient_by_hand", changed_gradient(lambda m, v, e, s: (s + m) / 3), "batch size"),
+    (
+        "gradient_by_hand",
+        changed_gradient(None, lambda m, v, e, s: 0.5 * s * std_of(v) * e),
+        "depends on log σ² too",
+    ),
+    (
+        "gradient_by_hand",
+        changed_gradient(None, lambda m, v, e, s: s * std_of(v) * e + 0.5 * (v.exp() - 1)),
+        "exp(½ log σ²) is missing",
+    ),
+    (
+        "gradient_by_hand",
+        changed_gradient(None, lambda m, v, e, s: s * std_of(v) * e + v.exp() - 1),
+        "derivative by log σ",
+    ),
+    (
+        "gradient_by_hand",
+        changed_gradient(None, lambda m, v, e, s: 0.5 * (s * v.exp() * e + v.exp() - 1)),
+        "has σ, not σ²",
+    ),
+    (
+        "gradient_by_hand",
+        changed_gradient(None, lambda m, v, e, s: 0.5 * (s * std_of(v) + v.exp() - 1)),
+        "the factor ε",
+    ),
+    (
+        "gradient_by_hand",
+        changed_gradient(None, lambda m, v, e, s: 0.5 * (s * e + v.exp() - 1)),
+        "the factor σ",
+    ),
+    (
+        "gradient_by_hand",
+        changed_gradient(None, lambda m, v, e, s: 0.5 * (s * std_of(v) * e + v.exp())),
+        "the derivative -½",
+    ),
+    ("gradient_by_hand", lambda *given: gradient(*given)[::-1], "the derivative by μ"),
+    ("gradient_by_hand", lambda *given: gradient(*given)[0], "two results"),
+    ("gradient_by_hand", lambda m, v, e, s: (0.31, -0.42), "shape should be"),
+    ("loss_with_softplus", with_terms(lambda n, k: n.sum(-1) - k.sum(-1)), "sign of the KL"),
+    ("loss_with_softplus", with_terms(lambda n, k: -n.sum(-1) - k.sum(-1)), "that is the ELBO"),
+    ("loss_with_softplus", with_terms(lambda n, k: k.sum(-1) - n.sum(-1)), "of the likelihood"),
+    ("loss_with_softplus", with_terms(lambda n, k: n.mean(-1) + k.sum(-1)), "β = 784"),
+    ("loss_with_softplus", with_terms(lambda n, k: n.mean() + k.sum(-1)), "this chapter's slip"),
+    (
+        "loss_with_softplus",
+        with_terms(lambda n, k: n.mean() + k.sum(-1).mean()),
+        "this chapter's slip: mean over pixels and batch",
+    ),
+    ("loss_with_softplus", with_terms(lambda n, k: n.sum(-1) + k.mean(-1)), "latent dimensions"),
+    ("loss_with_softplus", with_terms(lambda n, k: n.mean(-1) + k.mean(-1)), "and over latent"),
+    ("loss_with_softplus", with_terms(lambda n, k: n.mean() + k.mean()), "means over everything"),
+    (
+        "loss_with_softplus",
+        with_terms(lambda n, k: (n.sum(-1) + k.sum(-1)).mean()),
+        "averaged over the batch",
+    ),
+    ("loss_with_softplus", with_terms(lambda n, k: n.sum() + k.sum()), "summed over the batch"),
+    ("loss_with_softplus", with_terms(lambda n, k: n.sum(-1) + 2 * k.sum(-1)), "factor ½"),
+    ("loss_with_softplus", with_terms(lambda n, k: n.sum(-1)), "KL is missing"),
+    ("loss_with_softplus", with_terms(lambda n, k: k.sum(-1)), "likelihood is missing"),
+    (
+        "loss_with_softplus",
+        with_terms(lambda n, k: (n.sum(-1) + k.sum(-1)) / LOG_2),
+        "bits",
+    ),
+    ("loss_with_softplus", with_kl(lambda s, std: s.exp() - s), "taken for log σ², as in"),
+    ("loss_with_softplus", with_kl(lambda s, std: (2 * s).exp() - 2 * s), "taken for log σ:"),
+    ("loss_with_softplus", with_kl(lambda s, std: s**2 - (s**2).log()), "taken for σ itself"),
+    (
+        "loss_with_softplus",
+        with_kl(lambda s, std: std.exp() - std),
+        "softplus(s) was taken for log",
+    ),
+    ("loss_with_softplus", with_kl(lambda s, std: std - std.log()), "taken for the variance"),
+    ("loss_with_softplus", with_kl(lambda s, std: std - 2 * std.log()), "σ stands where σ²"),
+    ("loss_with_softplus", with_kl(lambda s, std: std**2 - std.log()), "2 log σ"),
+    (
+        "loss_with_softplus",
+        lambda *given: loss(*given, log=lambda std: (std + 1e-8).log()),
+        "an epsilon",
+    ),
+    (
+        "loss_with_softplus",
+        lambda *given: loss(*given, log=lambda std: (std + 1e-12).log()),
+        "an epsilon",
+    ),
+    (
+        "loss_with_softplus",
+        lambda *given: loss(*given, std=lambda s: F.softplus(s) + 1e-6),
+        "an epsilon",
+    ),
+    ("loss_with_softplus", lambda mu, s, logits, x: loss(mu, s, x, logits), "expected"),
+    ("loss_with_softplus", lambda *given: 571.3, "shape should be"),
+    ("loss_with_softplus", lambda *given: "571 nats", "a number or a tensor"),
+    ("accidental_beta", lambda p, d: p, "averaged too"),
+    ("accidental_beta", lambda p, d: d / p, "turn it round"),
+    ("accidental_beta", lambda p, d: p * d, "the factors divide"),
+    ("accidental_beta", lambda p, d: 1 / p, "β is the KL's weight"),
+    ("accidental_beta", lambda p, d: 1 / d, "bring the likelihood's to 1"),
+    ("accidental_beta", lambda p, d: d, "nowhere restored"),
+    ("accidental_beta", lambda p, d: 1, "do not cancel"),
+    ("accidental_beta", lambda p, d: 39.2, "for 784 and 20 alone"),
+    ("accidental_beta", lambda p, d: 784 / d, "expected"),
+    ("accidental_beta", lambda p, d: "784/20", "could not convert"),
+    ("variation", vary_from(lambda m, x, g: m.encode(x)[0]), "z hardly varies"),
+    ("variation", lambda m, x, g: m.reconstruct(x), "those are the probabilities"),
+    ("variation", lambda m, x, g: m.decode(drawn(m, x, g)), "by sigmoid, then draw"),
+    (
+        "variation",
+        vary_from(drawn, pixels=lambda pi, generator: pi.round()),
+        "do not round",
+    ),
+    (
+        "variation",
+        vary_from(lambda m, x, g: torch.randn(len(x), 2, generator=g)),
+        "not from the prior",
+    ),
+    (
+        "variation",
+        lambda m, x, g: vary(
+            m, x, g, draw=lambda size, generator: torch.randn(1, 2, generator=generator)
+        ),
+        "z hardly varies",
+    ),
+    (
+        "variation",
+        lambda m, x, g: vary(
+            m, x, g, draw=lambda size, generator: torch.randn(len(x), 1, generator=generator)
+        ),
+        "move together",
+    ),
+    ("variation", lambda m, x, g: vary(m, x, g, scale=1.0), "σ is exp(logvar / 2)"),
+    ("variation", lambda m, x, g: vary(m, x, g, scale=-0.5), "is right, yours is"),
+    ("variation", lambda m, x, g: vary(m, x, g, scale=0.25), "σ is exp(logvar / 2)"),
+    ("variation", lambda m, x, g: vary(m, x, g, draw=torch.rand), "is right, yours is"),
+    ("variation", vary_from(lambda m, x, g: drawn(m, x, g, wrong=0.8)), "the digits vary by"),
+    ("variation", vary_from(lambda m, x, g: drawn(m, x, g) * torch.tensor([1, 0.5])), "is right"),
+    ("variation", vary_from(lambda m, x, g: drawn(m, x, g).flip(-1)), "is right, yours is"),
+    ("variation", fixed, "another generator gives the same"),
+    ("variation", only_z_from_it, "the same generator gives other digits"),
+    ("variation", only_pixels_from_it, "the same generator gives other digits"),
+    ("variation", lambda m, x, g: vary(m, x[:1], g), "as many are wanted"),
+    ("variation", lambda m, x, g: vary(m, x, g).tolist(), "list"),
+    ("price_of_halving", lambda s: LOG_2, "the limit for small σ"),
+    ("price_of_halving", lambda s: 0.5 * LOG_2 - 0.25 * s**2, "halves the variance"),
+    ("price_of_halving", lambda s: 0.5 * LOG_2 - 0.25 * s, "taken for the variance"),
+    ("price_of_halving", lambda s: 2 * (LOG_2 - 0.375 * s**2), "factor ½"),
+    ("price_of_halving", lambda s: 1 - 0.375 * s**2 / LOG_2, "bits"),
+    ("price_of_halving", lambda s: 0.375 * s**2 - LOG_2, "growth is wanted"),
+    ("price_of_halving", lambda s: LOG_2 + 0.375 * s**2, "it is taken off"),
+    ("price_of_halving", lambda s: LOG_2 - 0.25 * s**2, "the halved σ is squared"),
+    ("price_of_halving", lambda s: 1.5 * s**2 - LOG_2, "doubles σ"),
+    ("price_of_halving", lambda s: 0.318147, "σ = 1 alone"),
+    ("price_of_halving", lambda s: 0.689397, "σ = 0.1 alone"),
+]
+
+globals().update(make_tests(checks, RIGHT, WRONG, ALSO_RIGHT))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_crashes_are_marked_without_an_error(name, capsys):
+    assert getattr(checks, name)(lambda *given: 1 / 0) is False
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_right_variation_passes_whatever_the_draws(seed):
+    """The tolerances leave room: generators other than the check's pass as well."""
+    shifted = lambda m, x, g: vary(m, x, g.manual_seed(g.initial_seed() + 10 * seed))  # noqa: E731
+    assert checks.variation(shifted) is True

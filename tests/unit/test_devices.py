@@ -5,17 +5,22 @@ a computation mixes devices. The backward pass needs a driver even so: "meta" st
 """
 
 import functools
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from vae_lib import bounds, data, distributions, figures, training
-from vae_lib.bounds import elbo, elbo_terms, reconstruction_terms
-from vae_lib.models import VAE, Autoencoder
+from vae_lib import bounds, data, distributions, evaluation, figures, models, training
+from vae_lib.models import LIKELIHOODS, VAE, Autoencoder
 
 NETS = [("mlp", (16, 8)), ("conv", (4, 6))]
+ESTIMATES = [
+    bounds.log_weights,
+    bounds.iwae_bound,
+    bounds.score_function,
+    bounds.path_derivative,
+    bounds.doubly_reparameterised,
+]
 
 
 @pytest.fixture
@@ -45,9 +50,13 @@ def draws(monkeypatch):
     """Let the library draw on a GPU that is not there."""
     for name in ("rand", "bernoulli", "randperm"):
         monkeypatch.setattr(torch, name, without_generator(getattr(torch, name)))
-    monkeypatch.setattr(
-        bounds, "standard_normal", lambda shape, generator: torch.randn(*shape, device="cuda")
-    )
+    monkeypatch.setattr(torch.Tensor, "multinomial", without_generator(torch.Tensor.multinomial))
+
+    def normal(shape, generator, dtype=None):
+        return torch.randn(*shape, device="cuda", dtype=dtype)
+
+    for module in (bounds, evaluation, models):
+        monkeypatch.setattr(module, "standard_normal", normal)
 
 
 def test_the_proof_would_notice(fake):
@@ -55,12 +64,23 @@ def test_the_proof_would_notice(fake):
         torch.zeros(2, 3, device="cuda") + torch.zeros(2, 3)
 
 
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("components", [0, 3])
 @pytest.mark.parametrize(("net", "hidden"), NETS)
-def test_models_and_bounds_stay_on_the_gpu(fake, net, hidden):
-    model = on_gpu(VAE, hidden=hidden, net=net)
-    x, eps = torch.rand(5, 784, device="cuda"), torch.randn(5, 2, device="cuda")
-    bound = elbo(model, x, eps)
-    results = [*bound, *model.encode(x), model.code(x), model.reconstruct(x), model(x)]
+def test_models_and_bounds_stay_on_the_gpu(fake, draws, net, hidden, components, likelihood):
+    model = on_gpu(VAE, hidden=hidden, net=net, components=components, likelihood=likelihood)
+    x, eps = torch.rand(5, 784, device="cuda"), torch.randn(3, 5, 2, device="cuda")
+    results = [*bounds.elbo(model, x, eps), *bounds.elbo_terms(model, x, None).values()]
+    results += [estimate(model, x, eps) for estimate in ESTIMATES]
+    results += [*model.encode(x), model.code(x), model.reconstruct(x), model(x)]
+    results += [model.sample(4, None), model.sample_prior(4, None)]
+    assert {t.device.type for t in results} == {"cuda"}
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_an_autoencoder_stays_on_the_gpu(fake, likelihood):
+    model, x = on_gpu(Autoencoder, likelihood=likelihood), torch.rand(5, 784, device="cuda")
+    results = [model.encode(x), model(x), bounds.reconstruction_terms(model, x)["loss"]]
     assert {t.device.type for t in results} == {"cuda"}
 
 
@@ -68,6 +88,7 @@ def test_distributions_stay_on_the_gpu(fake):
     x, v = torch.rand(5, 784, device="cuda"), torch.randn(5, 3, device="cuda")
     results = [
         distributions.bernoulli_log_prob(x, x),
+        distributions.continuous_bernoulli_log_prob(x, x),
         distributions.gaussian_log_prob(v, v, v),
         distributions.standard_normal_log_prob(v),
         distributions.kl_to_standard_normal(v, v),
@@ -79,7 +100,7 @@ def test_distributions_stay_on_the_gpu(fake):
 
 def test_augmentation_binarisation_and_batches_stay_on_the_gpu(fake, draws):
     images = torch.rand(7, 784, device="cuda")
-    results = [data.jitter(images, None), data.binarise(images, None)]
+    results = [data.jitter(images, None), data.draw_pixels(images, None)]
     results += data.batches(images, 3, generator=object())
     assert {t.device.type for t in results} == {"cuda"}
 
@@ -103,43 +124,15 @@ def test_noise_is_drawn_where_its_generator_lives(monkeypatch):
     assert asked == [torch.device("cuda")]
 
 
-@pytest.mark.parametrize(
-    ("kind", "objective"), [(Autoencoder, reconstruction_terms), (VAE, elbo_terms)]
-)
-def test_a_whole_training_stays_on_the_gpu(fake, draws, monkeypatch, kind, objective):
-    """fit, from images on the CPU to a model on the GPU, with its generators made there."""
-    made = []
-
-    class Generator:
-        def __init__(self, device):
-            self.device = torch.device(device)
-            made.append(self.device.type)
-
-        def manual_seed(self, seed):
-            return self
-
-    monkeypatch.setattr(torch, "Generator", Generator)
-    monkeypatch.setattr(training, "pick_device", lambda name: torch.device("cuda"))
-    monkeypatch.setattr(data, "check_images", lambda images, name="images": images)  # no numbers
-    monkeypatch.setattr(training, "check_images", data.check_images)
-    monkeypatch.setattr(training, "training_step", lambda loss_of, _: loss_of())  # no backward
-    best = SimpleNamespace(see=lambda epoch, *_: epoch, restore=lambda: None)  # copies numbers
-    monkeypatch.setattr(training, "_Best", lambda *_: best)
-    told = []
-
-    def averages(prefix, sums, count):
-        told.extend(total.device.type for total in sums.values())
-        return {f"{prefix}_loss": 1.0}
-
-    monkeypatch.setattr(training, "_averages", averages)
-    model, moved = on_gpu(kind, hidden=(16,)), []
-    monkeypatch.setattr(model, "to", lambda device: moved.append(device.type))
-    images = torch.rand(70, 784)
-    options = {"epochs": 2, "augment": data.jitter, "progress": False}
-    training.fit(model, images, images, objective, **options)
-    assert moved[0] == "cuda"
-    assert set(made) == {"cuda"}
-    assert set(told) == {"cuda"}
+def test_evaluation_works_on_the_gpu_and_answers_on_the_cpu(fake, draws, monkeypatch):
+    """Without slopes, since they take a driver."""
+    monkeypatch.setattr(
+        evaluation, "_value_and_slope", lambda log_f, z: (log_f(z), torch.zeros_like(z))
+    )
+    model, x = on_gpu(VAE, hidden=(8,), components=3), torch.rand(7, 784, device="cuda")
+    log_w = evaluation._weights(model, x, None, 5, 2), evaluation._anneal(model, x, None, 3, 4)
+    seen = [(part.device.type, part.dtype, list(part.shape)) for part in log_w]
+    assert seen == [("cpu", torch.float64, [5, 7]), ("cpu", torch.float64, [4, 7])]
 
 
 @pytest.mark.parametrize(("net", "hidden"), NETS)
@@ -149,7 +142,7 @@ def test_a_training_step_on_the_meta_device(net, hidden):
     optimiser = training.adam(model)
 
     def terms():
-        return {"loss": -elbo(model, x, eps).elbo}
+        return {"loss": -bounds.elbo(model, x, eps).elbo}
 
     result = training.training_step(terms, optimiser)
     assert result["loss"].device.type == "meta"

@@ -134,10 +134,14 @@ def test_interpolation_is_straight_and_holds_its_ends():
     torch.testing.assert_close(points, torch.tensor(want))
 
 
-def test_curves_start_at_epoch_one():
-    ax = learning_curves({"train": [3.0, 2.0, 1.0], "held out": [4.0, 3.0, 3.5]})
+def test_curves_end_together_and_the_longest_starts_first():
+    columns = {"train": [3.0, 2.0], "held out": [4.0, 3.0, 3.5]}
+    ax = learning_curves(columns)
     assert [line.get_label() for line in ax.lines] == ["train", "held out"]
-    assert ax.lines[1].get_xydata().tolist() == [[1, 4.0], [2, 3.0], [3, 3.5]]
+    assert ax.lines[0].get_xydata().tolist() == [[1, 3.0], [2, 2.0]]
+    assert ax.lines[1].get_xydata().tolist() == [[0, 4.0], [1, 3.0], [2, 3.5]]
+    ax = learning_curves(columns, first=1)
+    assert ax.lines[1].get_xydata()[0].tolist() == [1, 4.0]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "nats per digit")
 
 

@@ -4,8 +4,12 @@ import io
 import threading
 
 import pytest
+import torch
 from PIL import Image
 
+from vae_lib.bounds import reconstruction_terms
+from vae_lib.models import Autoencoder
+from vae_lib.training import fit
 from vae_lib.widgets import RerunPanel, Settings
 
 
@@ -28,7 +32,7 @@ def press_train(it: RerunPanel):
 def test_it_trains_with_what_is_chosen_and_shows_the_result():
     calls = []
 
-    def train(settings, progress):
+    def train(settings, progress, stop):
         calls.append(settings)
         for epoch in range(1, settings.epochs + 1):
             progress(epoch, f"loss {100 - epoch}")
@@ -49,7 +53,7 @@ def test_controls_are_off_while_it_trains_and_a_second_press_does_nothing():
     started, finish = threading.Event(), threading.Event()
     calls = []
 
-    def train(settings, progress):
+    def train(settings, progress, stop):
         calls.append(settings)
         started.set()
         assert finish.wait(20)
@@ -67,18 +71,16 @@ def test_controls_are_off_while_it_trains_and_a_second_press_does_nothing():
 
 
 def stoppable(keep: bool):
-    """A training that stops itself after its second epoch, and keeps or drops what it has."""
+    """A training that is stopped after its second epoch, and keeps or drops what it has."""
 
-    def train(settings, progress):
-        try:
-            for epoch in range(1, settings.epochs + 1):
-                if epoch == 2:
-                    it.stop_button.click()
-                progress(epoch)
-        except KeyboardInterrupt:
-            if not keep:
-                raise
-        return png(9)
+    def train(settings, progress, stop):
+        for epoch in range(1, settings.epochs + 1):
+            progress(epoch)
+            if epoch == 2:
+                it.stop_button.click()
+            if stop.is_set():
+                break
+        return png(9) if keep else None
 
     it = panel(train, epochs=50)
     return it
@@ -99,10 +101,34 @@ def test_a_training_that_keeps_nothing_leaves_the_old_picture():
     assert (it.picture.value, it.picture.alt) == (png(0), "before")
 
 
+def test_stop_reaches_fit_between_batches():
+    """fit runs in the panel's thread, where no signal arrives: the event is what stops it."""
+    images, batches, kept = torch.rand(60, 784), [], []
+
+    def objective(model, x, generator):
+        if torch.is_grad_enabled():
+            batches.append(len(x))
+            if len(batches) == 20:  # in the second of the epochs' 12 batches
+                it.stop_button.click()
+        return reconstruction_terms(model, x)
+
+    def train(settings, progress, stop):
+        model = Autoencoder(hidden=(4,))
+        options = {"epochs": settings.epochs, "batch_size": 5, "device": "cpu", "progress": False}
+        kept.append(fit(model, images, images, objective, stop=stop, **options))
+        return png(3)
+
+    it = panel(train, epochs=50)
+    press_train(it)
+    assert it.status.value.startswith("Stopped early"), it.status.value
+    assert len(batches) == 20, "the batch at work is the last"
+    assert kept[0].interrupted and [row["epoch"] for row in kept[0].rows] == [0, 1]
+
+
 def test_it_can_train_again_after_a_stop():
     it = stoppable(keep=True)
     press_train(it)
-    it._train = lambda settings, progress: (progress(1), png(7))[1]
+    it._train = lambda settings, progress, stop: (progress(1), png(7))[1]
     press_train(it)
     assert it.status.value.startswith("Done")
 
@@ -110,8 +136,8 @@ def test_it_can_train_again_after_a_stop():
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        (lambda s, p: 1 / 0, "ZeroDivisionError: division by zero"),
-        (lambda s, p: "no bytes", "the picture is not a PNG"),
+        (lambda s, p, e: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda s, p, e: "no bytes", "the picture is not a PNG"),
     ],
 )
 def test_an_error_is_shown_and_the_panel_lives_on(train, message):
@@ -124,8 +150,8 @@ def test_an_error_is_shown_and_the_panel_lives_on(train, message):
 
 def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match="not a PNG"):
-        RerunPanel(lambda s, p: b"", b"GIF89a", alt="a picture")
+        RerunPanel(lambda s, p, e: b"", b"GIF89a", alt="a picture")
     with pytest.raises(ValueError, match="alt is empty"):
-        RerunPanel(lambda s, p: b"", png(0), alt=" ")
+        RerunPanel(lambda s, p, e: b"", png(0), alt=" ")
     with pytest.raises(ValueError, match="latents is empty"):
-        panel(lambda s, p: b"", latents=())
+        panel(lambda s, p, e: b"", latents=())

@@ -16,7 +16,7 @@ the reader it never raises: it prints a verdict and returns it, so that a soluti
 
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -93,7 +93,7 @@ def close(
     want,
     what: str,
     *,
-    hints: dict[str, object] | None = None,
+    hints: Mapping[str, object] | None = None,
     rtol: float = 1e-4,
     atol: float = 1e-6,
 ) -> None:

@@ -1,116 +1,167 @@
-"""Checks of chapter 2: principal components, corruption, sparse and tied codes."""
+"""Checks of chapter 2: linear decoders, PCA on noise, corruption, sparse and tied codes."""
 
 import torch
 
 from vae_lib.checks import Wrong, as_tensor, close, exercise
 
 
-def _digits_and_basis() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+@exercise
+def best_decoder(answer) -> str:
+    """Exercise 2.1: C W_eᵀ (W_e C W_eᵀ)⁻¹, the decoder [P, D] with the lowest loss."""
     generator = torch.Generator().manual_seed(0)
-    g = torch.rand(5, 784, generator=generator)
-    mean = torch.rand(784, generator=generator)
-    components = torch.linalg.qr(torch.randn(784, 3, generator=generator))[0].T
-    return g, mean, components
+    for size, pixels in ((3, 7), (1, 4)):
+        encoder = torch.randn(size, pixels, generator=generator)
+        root = torch.randn(pixels, pixels, generator=generator)
+        covariance = root @ root.T / pixels
+        cross = covariance @ encoder.T
+        want = cross @ (encoder @ cross).inverse()
+        hints = {
+            "that is the encoder's pseudo-inverse, the best for data with covariance I": (
+                encoder.pinverse()
+            ),
+            "that ties the decoder to the encoder; it is free": encoder.T,
+            "it is upside down: a decoder is [P, D]": want.T,
+            "that is C Wᵀ alone; codes have a covariance too, divide by it": cross,
+            "the covariance of the codes is W C Wᵀ, not W Wᵀ": (
+                cross @ (encoder @ encoder.T).inverse()
+            ),
+            "the pixels' covariance is missing in front": (encoder.T @ (encoder @ cross).inverse()),
+        }
+        what = f"the decoder for D = {size} and {pixels} pixels"
+        close(answer(encoder, covariance), want, what, hints=hints, rtol=1e-3, atol=1e-4)
+    return "It is a regression of the pixels on the code."
 
 
 @exercise
-def project(answer) -> str:
-    """Exercise 2.1: mean + (g - mean) C^T C for orthonormal rows C; [B, 784]."""
-    g, mean, components = _digits_and_basis()
-    close(
-        answer(g, mean, components),
-        mean + (g - mean) @ components.T @ components,
-        "the reconstruction",
-        hints={
-            "the mean was taken away and must be added again": (g - mean)
-            @ components.T
-            @ components,
-            "take the mean away before you project": g @ components.T @ components,
-            "the mean was added but never taken away": mean + g @ components.T @ components,
-            "that is the code; map it back to pixels": (g - mean) @ components.T,
-        },
-    )
-    return "Projecting twice changes nothing more: try it."
-
-
-@exercise
-def explained(answer) -> str:
-    """Exercise 2.2: the sum of the first eigenvalues over the sum of all."""
-    eigenvalues = torch.tensor([5.0, 3.0, 1.0, 0.5, 0.5])
-    close(
-        answer(eigenvalues, 2),
-        0.8,
-        "the fraction for two of five components",
-        hints={
-            "divide by the total variance": 8.0,
-            "that is the fraction lost": 0.2,
-            "that is the next component alone": 0.1,
-            "use the eigenvalues themselves; they are variances already": 34 / 35.5,
-        },
-    )
-    return "The rest is what equation 2.2 calls the loss."
+def pca_error(answer) -> str:
+    """Exercise 2.2: Σ_{j > D} λ_j + D s², PCA's expected error on noisy digits."""
+    eigenvalues = torch.tensor([5.0, 3.0, 1.1, 0.6, 0.5, 0.2, 0.1])
+    for size, variance in ((2, 0.3), (5, 0.7), (0, 0.4), (7, 0.4)):
+        lost, kept = eigenvalues[size:].sum(), eigenvalues[:size].sum()
+        hints = {
+            "that leaves the noise out: what is inside the plane stays": lost,
+            "that leaves out what PCA loses of the clean digit": torch.tensor(size * variance),
+            "noise outside the plane is taken away, noise inside stays": (
+                lost + (7 - size) * variance
+            ),
+            "noise outside the plane does not come back; count D directions": lost + 7 * variance,
+            "each of the D directions kept brings its own noise": lost + variance,
+            "the noise adds its variance, not its standard deviation": lost + size * variance**0.5,
+            "s² is the variance already; do not square it": lost + size * variance**2,
+            "those are the eigenvalues kept; the others are lost": kept + size * variance,
+            "the noise is an error, not a saving": lost - size * variance,
+        }
+        what = f"the error for D = {size}, s² = {variance:g}"
+        close(answer(eigenvalues, size, variance), lost + size * variance, what, hints=hints)
+    return "A component is worth keeping while its eigenvalue is above the noise's variance."
 
 
 @exercise
 def mask(answer) -> str:
     """Exercise 2.3: each pixel becomes 0 with the given probability; the rest stay."""
-    x = torch.ones(200, 784)
-    x[:, ::2] = 0
-    got = as_tensor(answer(x, 0.25, torch.Generator().manual_seed(0)), "the masked digits")
+    x = torch.ones(400, 784)  # even rows: all ink; odd rows: ink in every other pixel
+    x[1::2, ::2] = 0
+    generator = torch.Generator().manual_seed(0)
+    got, more = (as_tensor(answer(x, 0.25, generator), "the masked digits") for _ in range(2))
     again = as_tensor(answer(x, 0.25, torch.Generator().manual_seed(0)), "the masked digits")
+    other = as_tensor(answer(x, 0.25, torch.Generator().manual_seed(1)), "the masked digits")
     if got.shape != x.shape:
         raise Wrong(f"the shape should be {list(x.shape)}, yours is {list(got.shape)}.")
     if not torch.equal(got, again):
         raise Wrong("the same seed gave two answers: draw from the generator that is passed in.")
-    if (got[:, ::2] != 0).any():
+    if (got[x == 0] != 0).any():
         raise Wrong("a pixel that was 0 has changed: that is flipping, not masking.")
     if not torch.isin(got, torch.tensor([0.0, 1.0], dtype=got.dtype)).all():
         raise Wrong("pixels must stay 0 or 1: drop whole pixels, do not scale them.")
-    kept = float(got[:, 1::2].mean())
-    if 0 < kept < 1 and (got == got[0]).all():
+    kept = float(got[x == 1].mean())
+    if 0 < kept < 1 and (got[::2] == got[0]).all():
         raise Wrong("every digit loses the same pixels: draw for each digit.")
+    if 0 < kept < 1:
+        counts, each = got[::2].sum(1), got[::2].mean(0)
+        spread = float(counts.var()) / (784 * kept * (1 - kept))  # 1 ± 0.1
+        if spread < 0.5:
+            raise Wrong("each digit loses the same number of pixels: draw each pixel on its own.")
+        if spread > 1.6 or float((each - kept).abs().max()) > 0.2:  # six standard errors
+            raise Wrong("pixels go together: draw each pixel on its own.")
     if abs(kept - 0.25) < 0.02:
         raise Wrong("it keeps a quarter of the pixels; it should drop a quarter.")
-    if abs(kept - 0.75) > 0.02:  # eleven standard errors: 78,400 draws
-        raise Wrong(f"it keeps {kept:.0%} of the white pixels, not 75 %.")
+    if abs(kept - 0.75) > 0.01:  # eleven standard errors: 235,200 draws
+        raise Wrong(f"it keeps {kept:.0%} of the ink, not 75 %.")
+    if torch.equal(got, other) or torch.equal(got, more):
+        raise Wrong("every call masks the same pixels: draw from the generator, as it stands.")
     return "Ink is lost and none is added, so a network can only learn to fill in."
 
 
 @exercise
 def sparse_loss(answer) -> str:
     """Exercise 2.4: nll + weight · Σ_j |code_j|, for each digit; [B]."""
-    nll = torch.tensor([100.0, 90.0])
-    code = torch.tensor([[1.0, -2.0, 0.0], [0.5, 0.5, -1.0]])
-    close(
-        answer(nll, code, 0.5),
-        [101.5, 91.0],
-        "the loss of two digits",
-        hints={
-            "without absolute values, negative units earn instead of cost": [99.5, 90.0],
-            "sum over the units of the code, do not average": [100.5, 90 + 1 / 3],
-            "keep one value a digit; do not sum over the batch": [102.5, 92.5],
-            "that squares the code: many small units would cost next to nothing": [102.5, 90.75],
-            "a cost is added to the loss": [98.5, 89.0],
-        },
-    )
+    generator = torch.Generator().manual_seed(0)
+    for digits, units, weight in ((2, 3, 0.5), (4, 6, 2.0)):
+        nll = 100 + 10 * torch.randn(digits, generator=generator)
+        code = torch.randn(digits, units, generator=generator)
+        size, what = code.abs().sum(-1), f"the loss of {digits} digits at weight {weight:g}"
+        hints = {
+            "without absolute values, negative units earn instead of cost": (
+                nll + weight * code.sum(-1)
+            ),
+            "sum over the units of the code, do not average": nll + weight * size / units,
+            "keep one value a digit; do not sum over the batch": nll + weight * size.sum(),
+            "keep one value a digit; the caller averages": (nll + weight * size).mean(),
+            "that squares the code: many small units would cost next to nothing": (
+                nll + weight * (code**2).sum(-1)
+            ),
+            "that is the length of the code; one large unit and many small ones cost alike": (
+                nll + weight * code.norm(dim=-1)
+            ),
+            "a cost is added to the loss": nll - weight * size,
+            "the weight belongs to the code, not to the loss": weight * nll + size,
+            "the weight is missing": nll + size,
+        }
+        close(answer(nll, code, weight), nll + weight * size, what, hints=hints)
     return "Where the weight is large, most units fall silent for most digits."
 
 
 @exercise
-def tied_loss(answer) -> str:
-    """Exercise 2.5: ‖g - W^T W g‖², summed over pixels, for each digit; [B]."""
-    g, _, components = _digits_and_basis()
-    weights = 1.5 * components
-    error = (g - g @ weights.T @ weights) ** 2
-    close(
-        answer(weights, g),
-        error.sum(-1),
-        "the loss of five digits",
-        hints={
-            "sum over the pixels, do not average": error.mean(-1),
-            "keep one value a digit": error.sum(-1).mean(),
-            "keep one value a digit, do not sum over the batch": error.sum(),
-            "the error is squared": error.sqrt().sum(-1),
-        },
-    )
-    return "What is left is rotation (and reflection) of the code."
+def same_copies(answer) -> str:
+    """Exercise 2.5: whether AᵀA = I, so that tied weights A W give the copies that W gives."""
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))[0]
+    turn = turn * turn.det().sign()  # a rotation
+    cases = [
+        ("the identity", torch.eye(3), True, "nothing has changed"),
+        ("a stretch by 2", 2 * torch.eye(3), False, "the copies are four times as large"),
+        ("a rotation", turn, True, "AᵀA = I"),
+        ("a reflection", torch.diag(torch.tensor([1.0, -1.0])), True, "its determinant is -1"),
+        ("an exchange of two units", torch.eye(5)[[1, 0, 2, 3, 4]], True, "AᵀA = I"),
+        ("a shear", torch.tensor([[1.0, 1.0], [0.0, 1.0]]), False, "volumes stay, copies do not"),
+        (
+            "a stretch by 2 and by ½",
+            torch.diag(torch.tensor([2.0, 0.5])),
+            False,
+            "volumes stay, copies do not",
+        ),
+        (
+            "a matrix that is its own inverse",
+            torch.tensor([[1.0, 1.0], [0.0, -1.0]]),
+            False,
+            "it is A transposed that follows A, not A itself",
+        ),
+        (
+            "rows of length 1 that are not at right angles",
+            torch.tensor([[1.0, 0.0], [0.6, 0.8]]),
+            False,
+            "AᵀA has entries off its diagonal",
+        ),
+        (
+            "orthogonal rows of length 3",
+            3 * turn,
+            False,
+            "right angles are not enough, lengths count",
+        ),
+    ]
+    for name, A, want, why in cases:
+        got = as_tensor(answer(A), name)
+        if got.numel() != 1:
+            raise Wrong(f"{name}: True or False is wanted, not {list(got.shape)} values.")
+        if bool(got) != want:
+            raise Wrong(f"{name}: the answer should be {want}; {why}.")
+    return "What is left of the freedom to choose a basis is rotation and reflection."

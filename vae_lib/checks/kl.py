@@ -19,13 +19,18 @@ def discrete_kl(answer) -> str:
     kl = (q * (q / p).log()).sum()
     close(answer(q, p), kl, "KL of three letters", hints=_discrete_slips(q, p, kl))
     close(answer(q, q), 0.0, "KL of q from itself")
-    unseen, both, wide = _doubles([0.0, 0.25, 0.75], [0.0, 0.5, 0.5], [0.4, 0.2, 0.4])
+    unseen, both, wide = _doubles(
+        [0.0, 0.25, 0.0, 0.0, 0.75], [0.0, 0.5, 0.0, 0.0, 0.5], [0.4, 0.2, 0.05, 0.05, 0.3]
+    )
     _no_nan(answer(unseen, wide), "a letter that q never sends: 0 log 0 counts as 0")
-    want = 0.25 * math.log(0.25 / 0.2) + 0.75 * math.log(0.75 / 0.4)
-    close(answer(unseen, wide), want, "KL where q has a zero")
+    want = 0.25 * math.log(0.25 / 0.2) + 0.75 * math.log(0.75 / 0.3)
+    close(answer(unseen, wide), want, "KL where q has zeros")
     _no_nan(answer(unseen, both), "a letter that neither q nor p sends: it counts as 0")
     want = 0.25 * math.log(0.5) + 0.75 * math.log(1.5)
-    close(answer(unseen, both), want, "KL where q and p are zero at the same letter")
+    close(answer(unseen, both), want, "KL where q and p are zero at the same letters")
+    even, rare = _doubles([0.5, 0.5], [1e-30, 1.0])
+    want = 0.5 * math.log(0.5 / 1e-30) + 0.5 * math.log(0.5)
+    close(answer(even, rare), want, "KL where p is 1e-30: nothing is added in the logarithm")
     _infinite(answer(wide, unseen))
     return "Zeros of q cost nothing; a zero of p under q costs everything."
 
@@ -33,6 +38,7 @@ def discrete_kl(answer) -> str:
 def _discrete_slips(q: Tensor, p: Tensor, kl: Tensor) -> dict[str, Tensor]:
     return {
         "that is KL(p ‖ q): the average is over the first argument": (p * (p / q).log()).sum(),
+        "the weight should be q, not p": (p * (q / p).log()).sum(),
         "those are bits: use the natural logarithm": kl / math.log(2),
         "the sign is turned round: it is log q - log p": -kl,
         "you averaged over the letters: q is the weight already, so sum": kl / len(q),
@@ -41,7 +47,6 @@ def _discrete_slips(q: Tensor, p: Tensor, kl: Tensor) -> dict[str, Tensor]:
         "that is the cross-entropy: the entropy of q is still to be taken off": -(
             q * p.log()
         ).sum(),
-        "the weight should be q, not p": (p * (q / p).log()).sum(),
     }
 
 
@@ -60,154 +65,202 @@ def _infinite(got) -> None:
         )
 
 
+# The Gaussians of exercise 6.2, and the slips that made its three numbers.
+_GIVEN = ([1.0, -0.5], [0.4, 0.8], [0.0, 0.4], [1.2, 0.3])
+_PRINTED = {"f": 0.7162, "b": 0.3248, "e": 1.0277}
+
+
 @exercise
-def diagonal_kl(answer) -> str:
-    """Exercise 6.2: ``answer(mu_q, logvar_q, mu_p, logvar_p)`` is KL(q ‖ p): [B, D] -> [B]."""
-    mu_q, mu_p = _doubles([[0.5, -1.0, 2.0], [0.1, 0.3, -0.2]], [[0.0, 0.4, 1.0], [1.0, 0.0, 0.6]])
-    lv_q, lv_p = _doubles([[0.3, 0.7, 1.1], [0.5, 0.2, 0.9]], [[0.6, 0.4, 0.2], [1.2, 0.8, 0.1]])
-    values = (mu_q, lv_q, mu_p, lv_p)
-    close(answer(*values), _kl(*values), "KL of two pairs", hints=_diagonal_slips(*values))
-    close(answer(mu_q, lv_q, mu_q, lv_q), [0.0, 0.0], "KL of q from itself")
-    close(
-        answer(mu_q, -lv_q, mu_p, lv_p), _kl(mu_q, -lv_q, mu_p, lv_p), "KL with a negative logvar"
-    )
-    return "One value for each example: summed over dimensions, in nats."
+def slips(answer) -> str:
+    """Exercise 6.2: ``answer()`` is three letters, the slips behind the three numbers."""
+    letters = answer()
+    if not isinstance(letters, str) or len(letters) != 3 or not set(letters) <= set("abcdefg"):
+        raise Wrong('return three of the letters a to g as one text, as in "gda".')
+    made = _slips(*_doubles(*_GIVEN))
+    for letter, printed in zip(letters, _PRINTED.values(), strict=True):
+        if abs(made[letter] - printed) > 1e-4:
+            raise Wrong(f"slip {letter} does not give {printed}, but {made[letter]:.4f}.")
+    return "The right value is 0.6497 nats, and each slip is as plausible a number."
 
 
-def _kl(mu_q: Tensor, logvar_q: Tensor, mu_p: Tensor, logvar_p: Tensor) -> Tensor:
-    return _terms(mu_q, mu_p, logvar_q.exp(), logvar_p.exp()).sum(-1)
-
-
-def _terms(mu_q: Tensor, mu_p: Tensor, var_q: Tensor, var_p: Tensor) -> Tensor:
-    return 0.5 * ((mu_q - mu_p) ** 2 / var_p + var_q / var_p - 1 - (var_q / var_p).log())
-
-
-def _diagonal_slips(mu_q: Tensor, lv_q: Tensor, mu_p: Tensor, lv_p: Tensor) -> dict[str, Tensor]:
-    terms = _terms(mu_q, mu_p, lv_q.exp(), lv_p.exp())
-    kl, log_ratio = terms.sum(-1), lv_q - lv_p
+def _slips(mu_q: Tensor, lv_q: Tensor, mu_p: Tensor, lv_p: Tensor) -> dict[str, float]:
     square = (mu_q - mu_p) ** 2
+
+    def kl(square, var_q, var_p, under):
+        return float(0.5 * (square / under + var_q / var_p - 1 - (var_q / var_p).log()).sum())
+
+    q, p = lv_q.exp(), lv_p.exp()
+    right = kl(square, q, p, p)
     return {
-        "that is KL(p ‖ q), the other direction": _kl(mu_p, lv_p, mu_q, lv_q),
-        "sum over the dimensions, do not average": terms.mean(-1),
-        "you summed over the batch too: keep one value for each example": kl.sum(),
-        "you averaged over the batch: keep one value for each example": kl.mean(),
-        "sum over the last dimension, so that one value is left for each example": terms,
-        "the sum runs over the batch: sum over the last dimension": terms.sum(0),
-        "the sign is turned round: a divergence is never negative": -kl,
-        "the factor ½ is missing": 2 * kl,
-        "those are bits: use the natural logarithm": kl / math.log(2),
-        "logvar was taken for the variance: the variance is exp(logvar)": (
-            _terms(mu_q, mu_p, lv_q, lv_p).sum(-1)
-        ),
-        "logvar was taken for the standard deviation: it is log σ²": (
-            _terms(mu_q, mu_p, lv_q**2, lv_p**2).sum(-1)
-        ),
-        "logvar was taken for log σ: it is log σ², so σ² is exp(logvar)": (
-            _kl(mu_q, 2 * lv_q, mu_p, 2 * lv_p)
-        ),
-        "σ stands where σ² should: σ² is exp(logvar), not exp(logvar / 2)": (
-            _kl(mu_q, lv_q / 2, mu_p, lv_p / 2)
-        ),
-        "σ stands where σ² should: σ² is exp(logvar), not its square root": (
-            0.5 * (square * (-lv_p / 2).exp() + (log_ratio / 2).exp() - 1 - log_ratio).sum(-1)
-        ),
-        "the squared distance of the means is to be divided by the variance of p": (
-            0.5 * (square + log_ratio.exp() - 1 - log_ratio).sum(-1)
-        ),
-        "the squared distance of the means is divided by the variance of p, not of q": (
-            0.5 * (square * (-lv_q).exp() + log_ratio.exp() - 1 - log_ratio).sum(-1)
-        ),
+        "a": kl(square, p, q, q),
+        "b": right / len(mu_q),
+        "c": 2 * right,
+        "d": kl(square, lv_q, lv_p, lv_p),
+        "e": kl(square, q**2, p**2, p**2),
+        "f": kl(square, q, p, q),
+        "g": right / math.log(2),
     }
 
 
+_WORDS = ("smaller", "same", "larger")
+_CHANGES = ("z³", "two draws", "z rounded", "the pair (z, y)", "y alone")
+_WHY = (
+    "it can be undone, and by (6.5) the slope cancels",
+    "by (6.4) independent draws add up",
+    "rounding puts different z into one cell, where log q - log p is averaged before it is used",
+    "given z, y has the same law under both, so log q - log p is that of z",
+    "y is a Gaussian, of variance σ² + 1: put it into (6.8)",
+)
+
+
 @exercise
-def bits_per_pixel(answer) -> str:
-    """Exercise 6.3: ``answer(nats, pixels)``: nats for a whole image, as bits per pixel."""
-    for nats, pixels in ((100.0, 784), (2500.0, 3072)):
+def predictions(answer) -> str:
+    """Exercise 6.3: ``answer()`` is five words: smaller, same or larger."""
+    words = answer()
+    if (
+        not isinstance(words, (tuple, list))
+        or len(words) != 5
+        or any(word not in _WORDS for word in words)
+    ):
+        raise Wrong(f"return five words, each one of {', '.join(_WORDS)}.")
+    values = _changes()
+    kl = values[0]
+    for word, value, change, why in zip(words, values, _CHANGES, _WHY, strict=True):
+        right = "same" if abs(value - kl) < 1e-9 else "larger" if value > kl else "smaller"
+        if word != right:
+            raise Wrong(f"{change} is not {word!r}: {why}.")
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in zip(_CHANGES, values, strict=True))
+    return f"In nats: {shown}. What throws nothing away leaves KL as it is."
+
+
+def _changes(mean: float = 0.5, std: float = 0.7) -> list[float]:
+    """KL(q ‖ p) after each change, for q = N(mean, std²) and p = N(0, 1)."""
+    kl = _gaussian(mean, std**2, 1.0)
+    edges = torch.arange(-12, 12, dtype=torch.float64) + 0.5
+    # Probabilities of the cells, from below on the left and from above on the right.
+    q, p = (
+        torch.where(edges[1:] < 0, _cell(edges, m, s), _cell(-edges.flip(0), -m, s).flip(0))
+        for m, s in ((mean, std), (0.0, 1.0))
+    )
+    rounded = float((torch.xlogy(q, q) - torch.xlogy(q, p)).sum())
+    return [kl, 2 * kl, rounded, kl, _gaussian(mean, std**2 + 1, 2.0)]
+
+
+def _cell(edges: Tensor, mean: float, std: float) -> Tensor:
+    """The mass of N(mean, std²) between one edge and the next."""
+    return (0.5 * torch.erfc((mean - edges) / std / 2**0.5)).diff()
+
+
+def _gaussian(distance: float, var_q: float, var_p: float) -> float:
+    return 0.5 * (distance**2 / var_p + var_q / var_p - 1 - math.log(var_q / var_p))
+
+
+@exercise
+def draws(answer) -> str:
+    """Exercise 6.4: ``answer(mu, std, error)``: the std of k1, and the draws that it takes.
+
+    k1 = log q - log p under q = N(mu, std²), with p = N(0, 1); a whole number of draws.
+    """
+    for mu, std, error in (
+        (0.7, 0.4, 0.03),
+        (-1.5, 2.0, 0.11),
+        (0.0, 0.5, 0.013),
+        (2.0, 1.0, 0.07),
+    ):
+        where = f"at mu = {mu:g}, std = {std:g}"
+        got = _pair(answer(mu, std, error), "the standard deviation of k1 and the number of draws")
+        line, square = mu * std, 0.5 * (std**2 - 1)
+        noise = math.hypot(line, 2**0.5 * square)
         hints = {
-            "a nat is more than a bit: divide by log 2, do not multiply": nats
-            * math.log(2)
-            / pixels,
-            "that is bits per image: divide by the number of pixels": nats / math.log(2),
-            "those are nats per pixel: divide by log 2": nats / pixels,
-            "divide by the pixels, do not multiply": nats * pixels / math.log(2),
-            "that is the logarithm to base 10": nats / math.log(10) / pixels,
+            "that is the variance: take its root": noise**2,
+            "the variance of ε² is 2, not 1": math.hypot(line, square),
+            "the factor ½ of the squares is missing": math.hypot(line, 2**1.5 * square),
+            "the term in ε is left out": 2**0.5 * abs(square),
+            "the term in ε² is left out": abs(line),
+            "-log q is missing: log q adds -ε² / 2": math.hypot(line, 2**0.5 * std**2 / 2),
+            "ε has the factor mu std, not mu": math.hypot(mu, 2**0.5 * square),
+            "std is σ: its square is the variance": math.hypot(
+                mu * std**0.5, 2**0.5 * 0.5 * (std - 1)
+            ),
         }
-        want = nats / (pixels * math.log(2))
-        close(answer(nats, pixels), want, f"{nats:g} nats over {pixels} pixels", hints=hints)
-    return "Two changes of unit: nats to bits, and image to pixel."
-
-
-@exercise
-def kl_estimate(answer) -> str:
-    """Exercise 6.4: ``answer(log_q, log_p)``, both [S] at draws from q: (KL, standard error)."""
-    generator = torch.Generator().manual_seed(6)
-    z = torch.randn(2000, generator=generator, dtype=torch.float64)
-    log_q, log_p = -0.5 * z**2 - 0.9, -0.5 * ((z - 0.5) / 1.5) ** 2 - 1.3
-    got = _pair(answer(log_q, log_p), "the estimate and its standard error")
-    each = log_q - log_p
-    close(got[0], each.mean(), "the estimate", hints=_estimate_slips(log_q, log_p))
-    std, count = each.std(), len(each)
-    hints = {
-        "that is the standard deviation of one draw: divide it by √S": std,
-        "divide the standard deviation by √S, not by S": std / count,
-        "that is a variance: take its square root": std**2 / count,
-        "that is the variance of one draw: the standard error is its root over √S": std**2,
-        "the variance wants a root before it is divided by √S": std**2 / count**0.5,
-    }
-    close(got[1], std / count**0.5, "the standard error", hints=hints, rtol=1e-3)
-    return "An average over draws from q, and how far to trust it."
+        close(got[0], noise, f"the standard deviation of k1 {where}", hints=hints)
+        share = noise / error
+        hints = {
+            "a standard error falls with √S: square the ratio": math.ceil(share),
+            "that is not a whole number: round it up": share**2,
+            "rounded down, the error is still too large": math.floor(share**2),
+        }
+        what = f"the number of draws {where}, error = {error:g}"
+        close(got[1], math.ceil(share**2), what, hints=hints, rtol=0, atol=1e-9)
+    return "Four times as many draws halve the error."
 
 
 def _pair(result, names: str) -> Tensor:
-    many = isinstance(result, (tuple, list)) or getattr(result, "ndim", 0) > 0
-    parts = list(result) if many else []
-    if len(parts) != 2:
-        raise Wrong(f"return two numbers: {names}.")
+    parts = _parts(result, names)
     return torch.stack([as_tensor(part, names) for part in parts])
 
 
-def _estimate_slips(log_q: Tensor, log_p: Tensor) -> dict[str, Tensor]:
-    each = log_q - log_p
-    weighted = log_q.exp() * each
-    twice = "the draws come from q already: do not weigh them by q(z) once more"
-    return {
-        "the sign is turned round: it is log q - log p": -each.mean(),
-        "an expectation is the mean over the draws, not the sum": each.sum(),
-        "those are bits: keep nats": each.mean() / math.log(2),
-        "that is the cross-entropy: log q(z) is missing": -log_p.mean(),
-        twice: weighted.mean(),
-        f"{twice}, and average": weighted.sum(),
-    }
+def _parts(result, names: str) -> list:
+    many = isinstance(result, (tuple, list)) or getattr(result, "ndim", 0) > 0
+    parts = list(result) if many else []
+    if len(parts) != 2:
+        raise Wrong(f"return two things: {names}.")
+    return parts
 
 
 @exercise
-def moment_match(answer) -> str:
-    """Exercise 6.5: ``answer(weights, means, stds)``, each [K]: (mean, std) of the mixture."""
-    weights, means, stds = _doubles([0.2, 0.3, 0.5], [-3.0, 0.5, 2.0], [0.5, 1.5, 0.8])
-    got = _pair(answer(weights, means, stds), "the mean and the standard deviation")
-    mean = (weights * means).sum()
-    hints = {
-        "the components have weights": means.mean(),
-        "sum the weighted means, do not average them": mean / len(means),
-    }
-    close(got[0], mean, "the mean of the mixture", hints=hints)
-    within, between = (weights * stds**2).sum(), (weights * (means - mean) ** 2).sum()
-    close(got[1], (within + between).sqrt(), "the standard deviation", hints=_std_slips(
-        weights, means, stds, within, between
-    ))  # fmt: skip
-    return "The variance within, plus the variance between."
+def best_prior(answer) -> str:
+    """Exercise 6.5: ``answer(mu, logvar)``, [N, D]: mean and log-variance [D] of the best p.
+
+    p is the diagonal Gaussian with the smallest average of KL(q_n ‖ p).
+    """
+    generator = torch.Generator().manual_seed(6)
+    for count, latent in ((3, 2), (7, 1), (40, 4)):
+        mu, logvar = torch.randn(2, count, latent, generator=generator, dtype=torch.float64)
+        mu = 2 * mu + 0.5
+        where = f"over {count} Gaussians in {latent} dimension{'s' * (latent > 1)}"
+        mean, logvar_p = _parts(answer(mu, logvar), "the mean and the log-variance of p")
+        hints = {
+            "the sum over n is to be divided by N": mu.sum(0),
+            "keep one value for each dimension: average over n only": mu.mean(),
+            "average over n, the first dimension": mu.mean(1),
+            "that weighs each mean by its precision, which is right for the other direction": (
+                (mu * (-logvar).exp()).sum(0) / (-logvar).exp().sum(0)
+            ),
+        }
+        close(mean, mu.mean(0), f"the mean {where}", hints=hints)
+        within, between = logvar.exp().mean(0), ((mu - mu.mean(0)) ** 2).mean(0)
+        close(
+            logvar_p,
+            (within + between).log(),
+            f"the log-variance {where}",
+            hints=_variance_slips(mu, logvar, within, between),
+        )
+    return "Forward KL from the even mixture of all q_n: its moments are matched."
 
 
-def _std_slips(weights, means, stds, within: Tensor, between: Tensor) -> dict[str, Tensor]:
-    mean = (weights * means).sum()
+def _variance_slips(mu: Tensor, logvar: Tensor, within: Tensor, between: Tensor) -> dict:
+    count = len(mu)
     return {
-        "that is the variance: take its square root": within + between,
-        "the means of the components differ too: add the variance between them": within.sqrt(),
-        "the components have widths too: add the variance within them": between.sqrt(),
-        "standard deviations do not add: average the variances, and add the spread of the means": (
-            (weights * stds).sum()
+        "that is the variance: give its logarithm": within + between,
+        "that is log σ: the log-variance is twice that": 0.5 * (within + between).log(),
+        "that is the standard deviation: give the log-variance": (within + between).sqrt(),
+        "the means differ too: add the variance between them": within.log(),
+        "the q_n have widths too: add the variance within them": between.log(),
+        "average the variances, not their logarithms": logvar.mean(0),
+        "average the variances, not their logarithms, before the spread is added": (
+            (logvar.mean(0).exp() + between).log()
         ),
-        "the mean's square is still to be taken off": (within + (weights * means**2).sum()).sqrt(),
-        "the components have weights": (stds**2 + (means - mean) ** 2).mean().sqrt(),
+        "average the variances, not the standard deviations": (
+            ((0.5 * logvar).exp().mean(0) ** 2 + between).log()
+        ),
+        "logvar is log σ², not log σ": ((2 * logvar).exp().mean(0) + between).log(),
+        "the mean's square is still to be taken off": (within + (mu**2).mean(0)).log(),
+        "divide the squared distances by N, not N - 1": (
+            (within + between * count / (count - 1)).log()
+        ),
+        "keep one value for each dimension: average over n only": (within + between).mean().log(),
+        "that averages the precisions, which is right for the other direction": (
+            -(-logvar).exp().mean(0).log()
+        ),
     }

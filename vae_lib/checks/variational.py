@@ -57,8 +57,8 @@ def sweep_once(answer) -> str:
         [[1.2, 0, 0, 0], [0.3, 0.9, 0, 0], [-0.5, 0.2, 1.0, 0], [0.4, -0.6, 0.1, 0.8]],
     ]
     starts = [[2.0, 1.0, -1.0], [0.5, -1.0, 2.0, 1.5]]
-    for root, numbers in zip(roots, starts, strict=True):
-        root = torch.tensor(root, dtype=torch.float64)
+    for rows, numbers in zip(roots, starts, strict=True):
+        root = torch.tensor(rows, dtype=torch.float64)
         precision, start = root @ root.T, torch.tensor(numbers, dtype=torch.float64)
         mu = torch.linspace(0.5, -1, len(start), dtype=torch.float64)
         h = precision @ mu

@@ -7,6 +7,7 @@ are drawn by matplotlib from the widget's traits, so no browser is needed to mak
 import base64
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import anywidget
 import numpy as np
@@ -20,7 +21,7 @@ from vae_lib.widgets import _assets
 
 # Two pixels for each one shown, so that the picture is sharp on any screen.
 WIDTH, DPI = 600, 100
-STYLE = {
+STYLE: Any = {
     "figure.facecolor": "white",
     "font.family": "sans-serif",
     "font.size": 8,
@@ -38,6 +39,9 @@ CLASSES = (
     "#332288", "#88ccee", "#44aa99", "#117733", "#999933",
     "#ddcc77", "#cc6677", "#882255", "#aa4499", "#000000",
 )  # fmt: skip
+
+
+Floats = Sequence[float] | np.ndarray
 
 
 class TouchableFigure(anywidget.AnyWidget):
@@ -104,7 +108,8 @@ def codes(ax: Axes, points: bytes, labels: bytes) -> None:
     """Packed codes [N, 2] as faint points in their class's colour."""
     where = np.frombuffer(points, "<f4").reshape(-1, 2)
     hues = [CLASSES[label] for label in labels] or CLASSES[9]
-    ax.scatter(*where.T, s=4, c=hues, alpha=0.55, linewidths=0)
+    x, y = where.T
+    ax.scatter(x, y, s=4, c=hues, alpha=0.55, linewidths=0)
 
 
 def ring(ax: Axes) -> None:
@@ -112,10 +117,10 @@ def ring(ax: Axes) -> None:
     ax.add_patch(Ellipse((0, 0), *2 * [2 * RADIUS_95], fill=False, linestyle="--"))
 
 
-def spread(ax: Axes, mean: Sequence[float], std: Sequence[float], radius: float) -> None:
+def spread(ax: Axes, mean: Floats, std: Floats, radius: float) -> None:
     """The ellipse of N(mean, diag std²) at so many standard deviations."""
     width, height = (2 * radius * s for s in std)
-    ax.add_patch(Ellipse(mean, width, height, facecolor=Q + "40", edgecolor=Q))
+    ax.add_patch(Ellipse((mean[0], mean[1]), width, height, facecolor=Q + "40", edgecolor=Q))
 
 
 def handle(ax: Axes, point: Sequence[float]) -> None:

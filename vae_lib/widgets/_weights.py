@@ -52,7 +52,7 @@ def pack(network: nn.Module, name: str) -> tuple[list[dict], bytes]:
     return spec, flat.numpy().astype("<f2").tobytes()
 
 
-def run(spec: list[dict], weights: bytes, values: Sequence[float]) -> np.ndarray:
+def run(spec: list[dict], weights: bytes, values: Sequence[float] | np.ndarray) -> np.ndarray:
     """What a packed network gives for one input: ``runMlp`` in Python, for the still pictures."""
     stored, at = np.frombuffer(weights, "<f2").astype(np.float32), 0
     x = np.asarray(values, dtype=np.float32)
@@ -67,7 +67,7 @@ def run(spec: list[dict], weights: bytes, values: Sequence[float]) -> np.ndarray
     return x
 
 
-def probabilities(spec: list[dict], weights: bytes, z: Sequence[float]) -> np.ndarray:
+def probabilities(spec: list[dict], weights: bytes, z: Sequence[float] | np.ndarray) -> np.ndarray:
     """The probability of ink in each pixel that a packed decoder gives for ``z``."""
     return 1 / (1 + np.exp(-run(spec, weights, z).astype(float)))
 

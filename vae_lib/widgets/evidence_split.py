@@ -2,6 +2,7 @@
 
 import numpy as np
 import traitlets
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from vae_lib.widgets import _assets, _stills
@@ -90,7 +91,7 @@ class EvidenceSplit(_stills.TouchableFigure):
     def _draw(self):
         z = np.frombuffer(self.nodes)
         posterior, q, elbo, kl = self._split()
-        figure = _stills.Figure(figsize=(6, 2.8), layout="constrained")
+        figure = Figure(figsize=(6, 2.8), layout="constrained")
         top, bar = figure.subplots(2, 1, height_ratios=[5, 1])
         top.plot(z, posterior, color=_stills.POSTERIOR, label="posterior p(z|x)")
         top.plot(z, q, "--", color=_stills.Q, label="q(z)")

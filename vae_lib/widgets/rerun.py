@@ -24,14 +24,6 @@ class Settings:
     epochs: int
 
 
-class Stopped(KeyboardInterrupt):
-    """Raised by ``progress`` once *Stop* is pressed.
-
-    It is a ``KeyboardInterrupt``, which ``vae_lib.training.fit`` answers by keeping the best
-    weights so far: the picture is then of a model that was stopped early.
-    """
-
-
 class Picture(ipywidgets.Image):
     """An image that says in words what it shows; the site writes ``alt`` into the page.
 
@@ -45,9 +37,11 @@ class Picture(ipywidgets.Image):
 class RerunPanel(ipywidgets.VBox):
     """Latent size, β and epochs to choose, a *Train* and a *Stop* button, and a picture.
 
-    ``train(settings, progress)`` returns a PNG as bytes. It calls ``progress(epoch, text)`` after
-    each epoch, which moves the bar and shows ``text``. It runs in a thread, so that the kernel can
-    hear *Stop*; an error in it is shown in the panel. ``panel.thread`` is the last such thread.
+    ``train(settings, progress, stop)`` returns a PNG as bytes, or None to leave the old picture.
+    It calls ``progress(epoch, text)`` after each epoch, which moves the bar and shows ``text``. It
+    runs in a thread, so that the kernel can hear *Stop*, which sets the event ``stop``: handed to
+    ``vae_lib.training.fit``, it ends training after the batch at work and keeps the best weights.
+    An error in it is shown in the panel. ``panel.thread`` is the last such thread.
     Introduced in chapter 10.
 
     Args:
@@ -63,7 +57,7 @@ class RerunPanel(ipywidgets.VBox):
 
     def __init__(
         self,
-        train: Callable[[Settings, Callable[[int, str], None]], bytes],
+        train: Callable[[Settings, Callable[[int, str], None], threading.Event], bytes | None],
         picture: bytes,
         *,
         alt: str,
@@ -126,28 +120,29 @@ class RerunPanel(ipywidgets.VBox):
         self.thread.start()
 
     def stop(self, _button: ipywidgets.Button | None = None) -> None:
-        """Stop after the epoch that is running."""
+        """Stop after the batch at work."""
         self._stop.set()
         self.stop_button.disabled = True
-        self.status.value = "Stopping after this epoch…"
+        self.status.value = "Stopping…"
 
     def _progress(self, epoch: int, text: str = "") -> None:
         self.bar.value = epoch
-        if self._stop.is_set():
-            raise Stopped
-        self.status.value = f"Epoch {epoch} of {self.bar.max}. {text}".strip()
+        if not self._stop.is_set():
+            self.status.value = f"Epoch {epoch} of {self.bar.max}. {text}".strip()
 
     def _run(self, settings: Settings) -> None:
         try:
-            self.picture.value = _checked(self._train(settings, self._progress))
+            picture = self._train(settings, self._progress, self._stop)
+            if picture is None:
+                self.status.value = "Stopped. The picture is the one from before."
+                return
+            self.picture.value = _checked(picture)
             self.picture.alt = (
                 f"Result with latent size {settings.latent}, β = {settings.beta:g}, "
                 f"after {self.bar.value} of {settings.epochs} epochs"
             )
             ending = "Stopped early" if self._stop.is_set() else "Done"
             self.status.value = f"{ending}. {self.picture.alt}."
-        except Stopped:
-            self.status.value = "Stopped. The picture is the one from before."
         except Exception as error:  # whatever it is, the reader is to see it
             self.status.value = f"Training failed: {type(error).__name__}: {error}"
         finally:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import traitlets
+from matplotlib.figure import Figure
 
 from vae_lib.widgets import _assets, _stills
 
@@ -73,7 +74,7 @@ class TwoGaussians(_stills.TouchableFigure):
 
     def _draw(self):
         z = np.linspace(-8, 8, 801)
-        figure = _stills.Figure(figsize=(6, 3), layout="constrained")
+        figure = Figure(figsize=(6, 3), layout="constrained")
         top, below = figure.subplots(2, 1, sharex=True)
         top.plot(z, np.exp(_log_density(z, self.p)), color=_stills.POSTERIOR, label="p")
         top.plot(z, np.exp(_log_density(z, self.q)), "--", color=_stills.Q, label="q")
