@@ -150,7 +150,8 @@ def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, ne
             else:
                 assert cell["hidden"] == bool(FOLDED & set(cell["tags"])), where
         code = [cell for cell in cells if cell["kind"] == "code"]
-        tops[path.stem] = round(code[2]["bottom"])  # after the cells that install and import
+        figure = next(cell for cell in code[2:] if cell["hidden"])  # those install and import
+        tops[path.stem] = round(figure["bottom"])
         solutions = [cell for cell in cells if cell["source"].startswith("# Solution ")]
         assert all(cell["hidden"] for cell in solutions)
         assert bool(solutions) == path.name[:2].isdigit()
