@@ -145,13 +145,14 @@ def test_what_the_reader_has_unfolded_is_printed(open_chapter):
     assert page.locator("details.hide").first.get_by_text("rho").first.is_visible()
 
 
-def test_what_a_solution_prints_is_printed_with_its_code_only(open_chapter):
-    page = on_paper(open_chapter(**PAPER))
+def test_what_is_said_of_a_solution_is_shown_and_printed_with_it_only(open_chapter):
+    page = open_chapter(**PAPER)
     said = page.locator(".cell_output", has_text="Correct: it is so")
     assert not said.is_visible()
+    assert not on_paper(page).get_by_text("Correct: it is so").last.is_visible()
     page.emulate_media(media="screen")
-    assert said.is_visible()
     page.locator("details.hide summary").last.click()
+    assert said.is_visible()
     on_paper(page)
     assert said.is_visible()
 
