@@ -157,7 +157,6 @@ def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, ne
         assert bool(solutions) == path.name[:2].isdigit()
         page.evaluate(CLOSE)
     low = {name: top for name, top in tops.items() if top > 900 - FIGURE}
-    print(tops)
     assert low == {}, "the first figure, once run, is not on the first screen"
     page.watch.errors.clear()
 

@@ -234,6 +234,7 @@ function guide(steps, say, undo) {
     count.textContent = `${step + 1} of ${steps.length}`;
     text.textContent = steps[step].text;
     steps[step].nodes.forEach((node) => node.classList.add("vw-pointed"));
+    if (step === 0 && document.activeElement === back) next.focus(); // a button that is off hears no key
     back.disabled = step === 0;
     next.textContent = step === steps.length - 1 ? "Done" : "Next";
     skip.hidden = step === steps.length - 1;
