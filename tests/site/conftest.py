@@ -26,9 +26,9 @@ class MiniBook:
         for name in ("_config.yml", "requirements.txt", "pyproject.toml"):
             shutil.copy(ROOT / name, root / name)
         shutil.copytree(ROOT / "site", root / "site", ignore=shutil.ignore_patterns("__pycache__"))
-        katex = ROOT / "_build" / ".katex"  # spares a download for each mini-book
-        if katex.exists():
-            shutil.copytree(katex, root / "_build" / ".katex")
+        for name in (".katex", ".fonts"):  # spares a download for each mini-book
+            if (ROOT / "_build" / name).exists():
+                shutil.copytree(ROOT / "_build" / name, root / "_build" / name)
         self.write("vae_lib/__init__.py", "")
         self.notebook("intro", "# Mini\n\nThe landing page.\n\n## How to read, launch and rerun")
 

@@ -121,6 +121,7 @@ OPEN = """async path => {
     tags: cell.model.getMetadata("tags") ?? [],
     shown: cell.node.querySelector(".jp-RenderedMarkdown")?.innerText ?? "",
     hidden: cell.inputHidden ?? false,
+    bottom: cell.node.getBoundingClientRect().bottom,
   }));
 }"""
 CLOSE = """async () => {
@@ -129,6 +130,7 @@ CLOSE = """async () => {
   widget.dispose();
 }"""
 RAW = re.compile(r"\{[a-z][\w:-]*\}`|^ *:::|\(eq-|\]\(\w|\\tag", re.MULTILINE)
+FIGURE = 200  # pixels of a chapter's first figure, at least, are on the first screen
 FOLDED = {"hide-input", "remove-input", "remove-cell"}
 
 
@@ -137,6 +139,7 @@ def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, ne
     page.goto(lab("intro"))
     page.wait_for_function(KERNEL_IS_IDLE, timeout=120_000)
     assert page.locator(".Toastify__toast").all_text_contents() == [], "a question is asked"
+    tops = {}  # pixels above the first figure, which comes below its folded cell
     for path in sorted((ROOT / "book").glob("*.ipynb")):
         cells = page.evaluate(OPEN, path.name)
         for cell in cells:
@@ -146,10 +149,15 @@ def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, ne
                 assert not RAW.search(cell["shown"]), where
             else:
                 assert cell["hidden"] == bool(FOLDED & set(cell["tags"])), where
+        code = [cell for cell in cells if cell["kind"] == "code"]
+        figure = next(cell for cell in code[2:] if cell["hidden"])  # those install and import
+        tops[path.stem] = round(figure["bottom"])
         solutions = [cell for cell in cells if cell["source"].startswith("# Solution ")]
         assert all(cell["hidden"] for cell in solutions)
         assert bool(solutions) == path.name[:2].isdigit()
         page.evaluate(CLOSE)
+    low = {name: top for name, top in tops.items() if top > 900 - FIGURE}
+    assert low == {}, "the first figure, once run, is not on the first screen"
     page.watch.errors.clear()
 
 
@@ -197,6 +205,11 @@ def test_a_chapter_runs_and_its_widget_answers(lab, new_page, name):
     assert [cell["errors"] for cell in page.evaluate(CELLS) if cell["errors"]] == []
 
     assert page.locator(".jupyter-widgets-error-widget").count() == 0, "a widget is not shown"
+
+    first = page.locator(".jp-OutputArea-output :is(img, .vw)").first
+    page.locator(".jp-Cell").first.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    assert 0 < first.bounding_box()["y"] < 900 - FIGURE, "the first figure is on the first screen"
 
     handle = page.locator(".jp-OutputArea-output .vw [role=slider]").first
     handle.scroll_into_view_if_needed()

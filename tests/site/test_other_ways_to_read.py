@@ -11,6 +11,8 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDED = {"tags": ["hide-input"]}
+SUM = " + ".join(f"a_{{{k}}}" for k in range(40))
+ROW = " & ".join(f"a_{{{k}}} b_{{{k}}}" for k in range(24))
 LONG = "total = " + " + ".join(f"number_{k:02d}" for k in range(9)) + "  # a remark at the end"
 CELLS = [
     "# 1. One\n\nWords, and a formula: $a + b = c$.",
@@ -26,6 +28,9 @@ CELLS = [
         "Broken(rho=0.5)",
         FOLDED,
     ),
+    f"## Long\n\n$$ s = {SUM} \\tag{{1.1}} $$\n\n"
+    f"$$ \\begin{{matrix}} {ROW} \\end{{matrix}} \\tag{{1.2}} $$",
+    ("# Solution 1.1\nprint('Correct: it is so')", FOLDED),
 ]
 
 
@@ -138,6 +143,28 @@ def test_what_the_reader_has_unfolded_is_printed(open_chapter):
     page.locator("details.hide summary").first.click()
     on_paper(page)
     assert page.locator("details.hide").first.get_by_text("rho").first.is_visible()
+
+
+def test_what_is_said_of_a_solution_is_shown_and_printed_with_it_only(open_chapter):
+    page = open_chapter(**PAPER)
+    said = page.locator(".cell_output", has_text="Correct: it is so")
+    assert not said.is_visible()
+    assert not on_paper(page).get_by_text("Correct: it is so").last.is_visible()
+    page.emulate_media(media="screen")
+    page.locator("details.hide summary").last.click()
+    assert said.is_visible()
+    on_paper(page)
+    assert said.is_visible()
+
+
+def test_a_long_formula_fits_on_paper(open_chapter):
+    page = open_chapter(**PAPER)
+    wide = "(all) => all.filter((node) => node.scrollWidth > node.clientWidth + 1).length"
+    formulas = page.locator(".math-scroll")
+    assert formulas.evaluate_all(wide) == 2, "on the screen they scroll"
+    on_paper(page)
+    assert formulas.evaluate_all(wide) == 0
+    assert formulas.first.bounding_box()["height"] > 30, "one goes on in a second line"
 
 
 def test_nothing_is_cut_at_the_edge_of_the_paper(open_chapter):

@@ -56,7 +56,9 @@ CLAIM = r'print("✓ {} holds\n    · gap 1e-07 · bound 0.001")'
 def book(module_book):
     """Two chapters and a bibliography, built once."""
     module_book.write("book/references.md", REFERENCES)
-    module_book.notebook("07-seven", SEVEN + "\n## The ELBO's name", (CLAIM.format("one"), PROMISE))
+    folded = [(code, {"tags": ["hide-input"]}) for code in ("import math", "print(math.pi)")]
+    seven = SEVEN + "\n## The ELBO's name"
+    module_book.notebook("07-seven", seven, *folded, (CLAIM.format("one"), PROMISE))
     two = f"{CLAIM.format('two')}\n{CLAIM.format('three')}"
     module_book.notebook("08-eight", EIGHT, (two, PROMISE), ("print('✓ not promised')", {}))
     module_book.notebook("intro", "# Mini\n\nEach build checks every promise in\nthe book.")
@@ -82,6 +84,12 @@ def test_a_number_stands_beside_its_formula_and_is_its_target(book):
     assert all(tag.find_previous_sibling("div", class_="math-scroll") for tag in numbers)
     assert "tag" not in page.select_one("div.math annotation").get_text(), "KaTeX saw the tag"
     assert page.select_one("div.math annotation").get_text().strip() == "a = b."
+
+
+def test_a_fold_says_whether_it_holds_imports_or_a_figures_code(book):
+    folds = soup(book, "07-seven").select("details.hide > summary")
+    shown = [fold.select_one(".collapsed").get_text() for fold in folds]
+    assert shown == ["Show the imports", "Show the code"]
 
 
 def test_numbers_in_the_text_are_links_from_other_pages_too(book):

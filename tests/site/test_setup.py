@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from book_site import mathematics
+from book_site import fonts, mathematics
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,9 @@ def test_the_versions_that_documents_name_are_those_in_use():
     text = "".join((ROOT / name).read_text("utf8") for name in names)
     torch = set(re.findall(r"torch(?:==|,? )(\d[\d.]*\d)", text, flags=re.IGNORECASE))
     assert torch == {pins(ROOT / "requirements.txt")["torch"]}
-    assert set(re.findall(r"katex[-@](\d[\d.]*\d)", text)) == {mathematics.VERSION}
+    assert set(re.findall(r"katex[-@](\d[\d.]*\d)", text)) == {mathematics.KATEX_PACKAGE.version}
+    named = set(re.findall(r"@fontsource[\w/-]*@\d[\d.]*\d", text))
+    assert named == {package.spec for package in fonts.FACES}
 
 
 def test_binder_has_the_same_versions_and_torch_without_cuda():

@@ -193,3 +193,60 @@ def test_grey_input_is_passed_on_grey(browser_page):
 def test_wrong_arguments_are_named(encoder, decoder, samples, options, message):
     with pytest.raises(ValueError, match=message):
         DrawDigit(encoder, decoder, samples, **options)
+
+
+# The guide
+
+
+def step_of(page) -> str:
+    return page.locator(".vw-guide .vw-number").inner_text()
+
+
+def test_the_guide_points_at_what_it_speaks_of_and_ends(desk):
+    pointed = []
+    for k in range(1, 5):
+        assert step_of(desk) == f"{k} of 4"
+        pointed.append(desk.locator(".vw-pointed").evaluate_all("(all) => all.map(String)"))
+        desk.locator(".vw-guide").get_by_role("button", name="Next" if k < 4 else "Done").click()
+    assert desk.locator(".vw-guide").is_hidden()
+    assert desk.locator(".vw-pointed").count() == 0
+    assert all(pointed) and pointed[0] == ["[object HTMLCanvasElement]"]
+    assert "[object SVGEllipseElement]" in pointed[2]
+
+
+def test_the_guide_goes_by_keyboard_and_can_be_skipped_and_asked_for(desk):
+    desk.get_by_role("button", name="Next").focus()
+    desk.keyboard.press("Enter")
+    assert step_of(desk) == "2 of 4"
+    assert "μ" in desk.locator(".vw-guide p").inner_text()
+    desk.get_by_role("button", name="Back").focus()
+    desk.keyboard.press("Space")
+    assert step_of(desk) == "1 of 4"
+    next_step = desk.get_by_role("button", name="Next")
+    assert next_step.evaluate("(node) => node === document.activeElement"), "Back is off now"
+    desk.keyboard.press("Escape")
+    assert desk.locator(".vw-guide").is_hidden()
+    again = desk.get_by_role("button", name="Guide me")
+    assert again.evaluate("(node) => node === document.activeElement"), "the focus is not lost"
+    desk.keyboard.press("Enter")
+    assert step_of(desk) == "1 of 4"
+
+
+def test_the_guide_is_shown_once_unless_asked_for(desk):
+    assert desk.locator(".vw-guide").is_visible()
+    desk.reload()  # although nothing was pressed
+    desk.wait_for_function("window.ready === true")
+    assert desk.locator(".vw-guide").is_hidden()
+    desk.get_by_role("button", name="Guide me").click()
+    assert desk.locator(".vw-guide").is_visible()
+
+
+def test_a_page_that_may_store_nothing_shows_the_guide_and_works(browser_page):
+    browser_page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } })"
+    )
+    page = harness.show(browser_page, examples.draw_digit())
+    assert step_of(page) == "1 of 4"
+    page.get_by_role("button", name="Skip").click()
+    assert page.locator(".vw-guide").is_hidden()
+    assert_consistent(page)

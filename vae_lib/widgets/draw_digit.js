@@ -172,6 +172,84 @@ function paintPixels(context, image, unit) {
   });
 }
 
+// ---- the first minute ----------------------------------------------------------------------
+
+const GUIDE_SEEN = "vae-book-draw-digit-guide"; // in the browser's storage, once it has been seen
+
+function guideWasSeen() {
+  try {
+    return localStorage.getItem(GUIDE_SEEN) !== null;
+  } catch {
+    return false; // where a page may store nothing
+  }
+}
+
+function rememberGuide() {
+  try {
+    localStorage.setItem(GUIDE_SEEN, "1");
+  } catch {
+    // it is shown again, then
+  }
+}
+
+// A few steps, each a text and the nodes that it points at. Shown to whoever has not seen it yet,
+// and whenever the button `again` is pressed.
+function guide(steps, say, undo) {
+  let step = -1; // none
+  const count = h("span", { class: "vw-number" });
+  const text = h("p", {});
+  const turn = (to) => {
+    go(to);
+    if (step < 0) return;
+    steps[step].nodes[0].scrollIntoView({ block: "nearest" });
+    say(`${count.textContent}: ${text.textContent}`);
+  };
+  const back = button("Back", () => turn(step - 1));
+  const next = button("Next", () => turn(step + 1));
+  const skip = button("Skip", () => turn(steps.length));
+  const again = button("Guide me", () => (turn(0), next.focus()));
+  const root = h(
+    "div",
+    { class: "vw-guide", role: "group", "aria-label": "Guide to this figure", ...KEYS_ARE_MINE },
+    count,
+    text,
+    h("div", { class: "vw-bar" }, back, next, skip),
+  );
+  root.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Escape") go(steps.length);
+  });
+
+  function go(to) {
+    const left = root.contains(document.activeElement);
+    steps[step]?.nodes.forEach((node) => node.classList.remove("vw-pointed"));
+    step = to < steps.length ? to : -1;
+    root.hidden = step < 0;
+    again.hidden = step >= 0;
+    if (step < 0) {
+      rememberGuide();
+      if (left) again.focus(); // and not nowhere
+      return;
+    }
+    count.textContent = `${step + 1} of ${steps.length}`;
+    text.textContent = steps[step].text;
+    steps[step].nodes.forEach((node) => node.classList.add("vw-pointed"));
+    if (step === 0 && document.activeElement === back) next.focus(); // a button that is off hears no key
+    back.disabled = step === 0;
+    next.textContent = step === steps.length - 1 ? "Done" : "Next";
+    skip.hidden = step === steps.length - 1;
+  }
+
+  // It has been seen when it has been on the screen, whatever the reader then does.
+  const observer = new IntersectionObserver(([entry]) => {
+    if (entry.isIntersecting) rememberGuide();
+  });
+  observer.observe(root);
+  undo.add(() => observer.disconnect());
+  go(guideWasSeen() ? steps.length : 0);
+  return { root, again };
+}
+
 function render({ model, el }) {
   const undo = cleanups();
   const said = announcer(undo);
@@ -305,17 +383,49 @@ function render({ model, el }) {
   const setEps = (eps) => send(model, { eps });
   samples = bytesOf(model.get("samples"));
   row = digitRow(samples, PIXELS, "Held-out digits to load", pick);
-  const tools = h("div", { class: "vw-bar" }, button("Clear", clear));
+  const sample = button("Sample z again", () => setEps([draws(), draws()]));
+  const firstMinute = guide(
+    [
+      {
+        text:
+          "Draw a digit on the board, or load one below it. With a keyboard: Tab to the board, then arrow " +
+          "keys to move the pen and Space to put it down.",
+        nodes: [board.canvas],
+      },
+      {
+        text:
+          "The cross on the plane is μ, where the encoder puts your digit. The dots around it are " +
+          "digits that it puts near by. Draw on, and the cross moves.",
+        nodes: [surface.root, surface.root.querySelector(".vw-mu")],
+      },
+      {
+        text:
+          "The shaded ellipse shows σ: of all draws from q(z|x), 95 % fall inside. It is small, so zoom " +
+          "in to see it, and see whether it grows for a scribble.",
+        nodes: [surface.root, surface.root.querySelector(".vw-q-area"), zoom],
+      },
+      {
+        text:
+          "Press “Sample z again”. The spot is a new z = μ + σ ε, and the decoder draws it. A small σ " +
+          "leaves z near μ, and the decoded digit nearly as it was.",
+        nodes: [sample, decoded.canvas],
+      },
+    ],
+    said.say,
+    undo,
+  );
+  const tools = h("div", { class: "vw-bar" }, button("Clear", clear), firstMinute.again);
   const sampling = h(
     "div",
     { class: "vw-bar" },
-    button("Sample z again", () => setEps([draws(), draws()])),
+    sample,
     button("z = μ", () => setEps([0, 0])),
     zoom,
   );
   const root = h(
     "div",
     { class: "vw", role: "group", "aria-label": "Draw a digit" },
+    firstMinute.root,
     h("div", { class: "vw-desk" },
       h("div", { class: "vw-figure vw-drawing" }, h("div", { class: "vw-caption" }, "Draw a digit"), board.canvas, tools),
       h("div", { class: "vw-figure vw-middle" }, h("div", { class: "vw-caption" }, "q(z|x) on the latent plane"), surface.root, sampling),
