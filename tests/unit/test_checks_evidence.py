@@ -38,6 +38,19 @@ def with_epsilon(prior, likelihood, seen):
     return ((prior + 1e-12).log() + (likelihood[:, seen] + 1e-12).log().sum(-1)).softmax(0)
 
 
+def smoothed(change):
+    def answer(prior, likelihood, seen):
+        return causes(prior, change(likelihood), seen)
+
+    return answer
+
+
+def one_minus(prior, likelihood, seen):
+    """Only right for two values."""
+    ink = 1 - likelihood[:, :1]
+    return causes(prior, torch.cat([1 - ink, ink, ink], 1), seen)
+
+
 def on_each(prior, likelihood, seen):
     return (len(seen) * prior.log() + likelihood[:, seen].log().sum(-1)).softmax(0)
 
@@ -48,6 +61,12 @@ def on_each(prior, likelihood, seen):
 def gaussian(x, w, b, s):
     variance = w**2 + s**2
     return -0.5 * (math.log(2 * math.pi * variance) + (x - b) ** 2 / variance)
+
+
+def from_draws(x, w, b, s):
+    z = torch.randn(200_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    log_px_z = Normal(w * z + b, s).log_prob(torch.tensor(x))
+    return log_px_z.logsumexp(0) - math.log(len(z))
 
 
 def on_a_grid(x, w, b, s):
@@ -100,6 +119,11 @@ def samples_in_logs(c, D, error):
     return torch.where(v > 0.5, r / error**2, math.inf)
 
 
+def rounded_up(c, D, error):
+    K = samples(c, D, error)
+    return math.ceil(K) if math.isfinite(K) else K
+
+
 RIGHT = {
     "posterior_of_causes": causes,
     "linear_gaussian_evidence": gaussian,
@@ -111,7 +135,6 @@ RIGHT = {
 ALSO_RIGHT = [
     ("posterior_of_causes", one_after_another),
     ("posterior_of_causes", by_counts),
-    ("linear_gaussian_evidence", on_a_grid),
     (
         "linear_gaussian_evidence",
         lambda x, w, b, s: Normal(b, math.hypot(w, s)).log_prob(torch.tensor(x)),
@@ -119,11 +142,17 @@ ALSO_RIGHT = [
     ("posterior_average", average_by_shift),
     ("size_from_error", size_by_variance),
     ("samples_needed", samples_in_logs),
+    ("samples_needed", lambda c, D, e: max(1.0, samples(c, D, e))),
+    ("samples_needed", rounded_up),
 ]
 
 WRONG = [
     ("posterior_of_causes", product, "underflowed"),
     ("posterior_of_causes", with_epsilon, "a cause of prior 0"),
+    ("posterior_of_causes", smoothed(lambda p: p + 1e-6), "first of 31"),
+    ("posterior_of_causes", smoothed(lambda p: p.clamp(min=1e-3)), "first of 31"),
+    ("posterior_of_causes", lambda p, like, x: causes(p + 1e-30, like, x), "a cause of prior 0"),
+    ("posterior_of_causes", one_minus, "3 observations of 2 causes"),
     ("posterior_of_causes", on_each, "counts once"),
     ("posterior_of_causes", lambda p, like, x: p * like[:, x].prod(-1), "by its sum"),
     (
@@ -155,6 +184,8 @@ WRONG = [
     ("linear_gaussian_evidence", lambda *a: -gaussian(*a), "sign"),
     ("linear_gaussian_evidence", lambda *a: gaussian(*a) + 0.5 * math.log(2 * math.pi), "2π"),
     ("linear_gaussian_evidence", lambda *a: -3.1630, "w = -0.7"),
+    ("linear_gaussian_evidence", on_a_grid, "a grid or samples would miss"),
+    ("linear_gaussian_evidence", from_draws, "log p(x) for"),
     ("linear_gaussian_evidence", lambda *a: "three", "a number"),
     ("posterior_average", lambda log_w, f: f.mean(-1), "weigh them"),
     ("posterior_average", lambda log_w, f: (log_w.exp() * f).mean(-1), "their mean is p(x)"),
@@ -201,6 +232,9 @@ WRONG = [
     ("samples_needed", lambda c, D, e: samples(math.sqrt(c), D, e), "as c²"),
     ("samples_needed", lambda c, D, e: samples(1 / c, D, e), "not the inverse"),
     ("samples_needed", lambda c, D, e: samples(max(c, 0.71), D, e), "return math.inf"),
+    ("samples_needed", lambda c, D, e: samples(c, D, e) if c > 0.75 else math.inf, "c = 0.72"),
+    ("samples_needed", lambda c, D, e: max(1.0, samples(c, D, e) * e**2), "c = 1.2"),
+    ("samples_needed", lambda c, D, e: math.floor(min(samples(c, D, e), 1e9)), "c = 1.2"),
     ("samples_needed", lambda c, D, e: samples(c, 50, e), "D = 3"),
     ("samples_needed", lambda c, D, e: 1059.2534, "c = 0.8"),
 ]

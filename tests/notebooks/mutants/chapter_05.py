@@ -86,4 +86,10 @@ MUTANTS = [
         new="own = torch.logaddexp(prior + math.log(0.9)",
         slip="the prior for the digit's own proposal",
     ),
+    Mutant(
+        cell="bayes-65",
+        old="wide = (2 * (1.2 * stds).log())",
+        new="wide = ((1.2 * stds).log())",
+        slip="log σ for log σ², in the digit's proposal",
+    ),
 ]
