@@ -14,23 +14,34 @@ from vae_lib.models import Autoencoder
 
 
 class _NoCrossEntropy(TorchFunctionMode):
-    """Where this is on, the cross-entropies of PyTorch and of ``vae_lib`` are refused."""
+    """Where this is on, the losses of PyTorch and the densities of ``vae_lib`` are refused."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         caller = sys._getframe(1).f_globals.get("__name__")
+        name = getattr(function, "__name__", "")
         if (
-            "cross_entropy" in getattr(function, "__name__", "")
+            "cross_entropy" in name
+            or name.endswith("_loss")
             or caller == bernoulli_log_prob.__module__
         ):
             raise Wrong("that calls a library's cross-entropy; write the sum yourself.")
         return function(*args, **(kwargs or {}))
 
 
+class _NoNetwork(TorchFunctionMode):
+    """Where this is on, no layer can be built and no tensor's entries counted."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", "") in ("empty", "numel", "nelement"):
+            raise Wrong("that builds or counts a network; work the count out from the sizes.")
+        return function(*args, **(kwargs or {}))
+
+
 @exercise
 def parameter_count(answer) -> str:
-    """Exercise 1.1: ``answer(latent)`` counts the weights and biases of ``Autoencoder(latent)``."""
-    for latent in (2, 16, 5):
-        model = Autoencoder(latent)
+    """Exercise 1.1: ``answer(latent, hidden)`` counts an autoencoder's weights and biases."""
+    for latent, hidden in ((2, (128, 64)), (16, (128, 64)), (5, (256,)), (3, (40, 30, 20))):
+        model = Autoencoder(latent, hidden=hidden)
         encoder = [p.numel() for p in model.encoder.parameters()]
         decoder = [p.numel() for p in model.decoder.parameters()]
         weights = [p.numel() for p in model.parameters() if p.ndim == 2]
@@ -40,10 +51,12 @@ def parameter_count(answer) -> str:
             "that is the decoder alone; the encoder has weights too": sum(decoder),
             "the decoder is not the encoder counted twice: its biases differ": 2 * sum(encoder),
         }
+        with _NoNetwork():
+            got = answer(latent, hidden)
         close(
-            answer(latent),
+            got,
             sum(encoder) + sum(decoder),
-            f"the count for D = {latent}",
+            f"the count for D = {latent} and hidden layers {hidden}",
             hints=hints,
             rtol=0,
             atol=0.5,
@@ -89,7 +102,8 @@ def bernoulli_nll(answer) -> str:
     if not got.isfinite().all():
         raise Wrong(
             "right for moderate logits, but a pixel with a logit of ±200 gives "
-            f"{got[0]:g}: the sigmoid rounds to 0 or 1. Use F.softplus or F.logsigmoid."
+            f"{got[0]:g}: a sigmoid rounds to 0 or 1 there, and exp overflows. Use F.softplus or "
+            "F.logsigmoid."
         )
     if (got < 150).all():
         raise Wrong(
@@ -107,13 +121,14 @@ def class_baseline(answer) -> str:
     labels = heldout.labels[::9]
     x = binarise(heldout.images[::9], torch.Generator().manual_seed(2))
 
-    def score(mean):
-        return -bernoulli_log_prob(x, mean.clamp(1e-3, 1 - 1e-3).logit())
+    def score(mean, least=1e-3):
+        return -bernoulli_log_prob(x, mean.clamp(least, 1 - least).logit())
 
     def means(images, classes):
         return torch.stack([images[classes == k].mean(0) for k in range(10)])
 
-    want, what = score(means(train.images, train.labels)[labels]), "the loss of each digit"
+    own = means(train.images, train.labels)[labels]
+    want, what = score(own), "the loss of each digit"
     got = as_tensor(answer(train, x, labels), what)
     if not got.isfinite().all():
         raise Wrong(
@@ -134,11 +149,15 @@ def class_baseline(answer) -> str:
             score(means(train.images, train.labels)[labels.roll(1)])
         ),
     }
+    for least in (1e-2, 1e-4, 1e-5, 1e-6):
+        if got.shape == want.shape and torch.allclose(got, score(own, least).double(), rtol=1e-4):
+            raise Wrong(f"the means are clamped at {least:g}; clamp them to [1e-3, 1 - 1e-3].")
     off = (got - want).abs().max() if got.shape == want.shape else math.inf
     if 1e-3 * want.max() < off < 0.05 * want.max():
         raise Wrong(
-            f"close, but up to {off:.2g} nats off. Average the grey values, train.images as they "
-            "are (binarised digits add chance), and clamp the means to [1e-3, 1 - 1e-3]."
+            f"close, but up to {off:.2g} nats off. Either the means are not of the grey values, "
+            "train.images as they are (binarised digits add chance), or they are kept from 0 and 1 "
+            "in another way than by a clamp to [1e-3, 1 - 1e-3]."
         )
     close(got, want, what, hints=hints, rtol=1e-3)
     return "What is left of the loss is handwriting."
@@ -146,19 +165,21 @@ def class_baseline(answer) -> str:
 
 @exercise
 def total_bits(answer) -> str:
-    """Exercise 1.4: ``answer(latent, loss)`` is the bits for a code and for what it leaves open."""
-    for latent, loss in ((2, 150.0), (32, 105.0), (8, 110.0)):
-        code, rest = 32 * latent, loss / math.log(2)
+    """Exercise 1.4: ``answer(latent, loss, bits)`` counts a code's bits and what it leaves open."""
+    for latent, loss, bits in ((2, 150.0, 32), (32, 105.0, 4), (8, 110.0, 6)):
+        code, rest = bits * latent, loss / math.log(2)
         hints = {
             "the loss is in nats; divide it by log 2": code + loss,
             "nats to bits is a division by log 2, not a product": code + loss * math.log(2),
             "that is the code alone; the pixels it leaves open cost bits too": code,
             "that leaves the code out; it has to be stored as well": rest,
-            "each number of the code takes 32 bits, not one": latent + rest,
+            "each number of the code takes that many bits, not one": latent + rest,
+            "each number of the code takes that many bits, not always 32": 32 * latent + rest,
             "the loss is per digit already, summed over its pixels": code + 784 * rest,
             "the logarithm is natural: log 2, not log base 10": code + loss / math.log10(2),
         }
-        close(answer(latent, loss), code + rest, f"D = {latent} at {loss:g} nats", hints=hints)
+        what = f"D = {latent} at {loss:g} nats, {bits} bits a number"
+        close(answer(latent, loss, bits), code + rest, what, hints=hints)
     return "A larger code can cost more in all."
 
 
@@ -190,5 +211,8 @@ def floor(answer) -> str:
             torch.special.entr(capped) + torch.special.entr(1 - capped)
         ).sum(-1),
     }
+    for epsilon in (1e-3, 1e-4, 1e-5):
+        logs = (g + epsilon).log() * g + (1 - g + epsilon).log() * (1 - g)
+        hints[f"an epsilon of {epsilon:g} inside the logarithm moves the result"] = -logs.sum(-1)
     close(got, want, what, hints=hints)
     return "No decoder that sees only the grey digit can do better, on average over the draws."

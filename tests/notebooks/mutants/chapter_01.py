@@ -80,4 +80,28 @@ MUTANTS = [
         new="        images,\n",
         slip="the training digits taken for held-out ones",
     ),
+    Mutant(
+        cell="01-autoencoders-29",
+        old="paired = (through_32 - through_8).std()",
+        new="paired = (through_32.var() + through_8.var()).sqrt()",
+        slip="the error of a difference taken as if the two losses were independent",
+    ),
+    Mutant(
+        cell="01-autoencoders-36",
+        old="return 20 * x - 10",
+        new="return x",
+        slip="pixels passed for logits",
+    ),
+    Mutant(
+        cell="01-autoencoders-44",
+        old="argmin(dim=1)",
+        new="argmax(dim=1)",
+        slip="the farthest code for the nearest",
+    ),
+    Mutant(
+        cell="01-autoencoders-search",
+        old="    loss.sum().backward()",
+        new="    (-loss).sum().backward()",
+        slip="ascent for descent in the search for a code",
+    ),
 ]
