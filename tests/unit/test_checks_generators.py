@@ -74,6 +74,9 @@ ALSO_RIGHT = [
     ("yardstick", yardstick_by_sorting),
     ("spoilt", spoilt_by_ratio),
     ("doubt", lambda v: torch.distributions.Categorical(logits=v).entropy()),
+    ("doubt", lambda v: v.logsumexp(-1) - (v.softmax(-1) * v).sum(-1)),
+    ("two_cases", lambda: [([0.5, 0.5], [1e-60, 1e-70], k) for k in (0, 1)]),  # 0 in float32
+    ("two_cases", lambda: (([0.5, 0.5], [0.9, 0.0], 0), CASES[1])),
     ("two_cases", lambda: [(torch.tensor([0.2, 0.3, 0.5]), [0.1, 0.2, 0.4], k) for k in (2, 0)]),
 ]
 WRONG = [
@@ -85,6 +88,7 @@ WRONG = [
     ("ring", lambda s, std: ring(s, 1.0), "grows with std"),
     ("ring", lambda s, std: ring(s, 1 / std), "do not multiply"),
     ("ring", lambda *_: 2.4477, "expected"),
+    ("ring", lambda *_: 2.448, "rounded"),
     ("yardstick", lambda c, s: nearest(c, s, itself=0.0), "leave it out"),
     ("yardstick", lambda c, s: nearest(c, s) ** 2, "squared"),
     ("yardstick", lambda c, s: nearest(c, s, p=1.0), "absolute differences"),
@@ -110,6 +114,7 @@ WRONG = [
     ("spoilt", lambda g, o, w: -spoilt(g, o, w), "turn the sign"),
     ("spoilt", lambda g, o, w: spoilt(g, o, w).mean(), "one value a digit"),
     ("spoilt", lambda g, o, w: spoilt(g, o, 0.5), "expected"),
+    ("spoilt", lambda g, o, w: spoilt(g.float(), o.float(), w), "precision"),
     ("doubt", lambda v: -doubt(v), "sign"),
     ("doubt", lambda v: doubt(v) / math.log(2), "bits"),
     ("doubt", lambda v: doubt(v).sum(), "one value a picture"),
@@ -126,7 +131,9 @@ WRONG = [
     ("two_cases", lambda: (CASES[0], CASES[0]), "second case the loss"),
     ("two_cases", lambda: CASES[0], "two cases"),
     ("two_cases", lambda: (([0.5, 0.6], [0.9, 0.1], 0), CASES[1]), "add up to 1"),
-    ("two_cases", lambda: (([0.5, 0.5], [1.4, 0.1], 0), CASES[1]), "probability above 0"),
+    ("two_cases", lambda: (([0.5, 0.5], [1.4, 0.1], 0), CASES[1]), "is a probability"),
+    ("two_cases", lambda: (CASES[0], ([0.5, 0.5], [0.9, 0.0], 1)), "must be above 0"),
+    ("two_cases", lambda: (CASES[0], ([1.0, 0.0], [0.9, 0.1], 1)), "must be above 0"),
     ("two_cases", lambda: (([0.5, 0.5], [0.9, 0.1], 2), CASES[1]), "k must be"),
     ("two_cases", lambda: (([0.5, 0.5], [0.9], 0), CASES[1]), "for each code"),
     ("two_cases", lambda: (([1.0], [0.9], 0), CASES[1]), "first case the loss"),
