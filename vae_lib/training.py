@@ -405,7 +405,9 @@ class _Run:
         self.best = parts["best"]
         unpack_optimiser(self.optimiser, parts["optimiser"], card["optimiser"])
         if self.schedule is not None:
-            self.schedule.load_state_dict(card["schedule"])
+            # what is keyed by integers, as milestones are, JSON cannot keep: it is in the new one
+            counts = {k: v for k, v in card["schedule"].items() if not isinstance(v, dict)}
+            self.schedule.load_state_dict(counts)
         self.generator.set_state(tensors["generator"])
         self.history = History(card["rows"], card["best_epoch"])
 

@@ -16,7 +16,7 @@ import pretend
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, MultiStepLR, ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
 from vae_lib import training
@@ -723,12 +723,20 @@ def sgd(model):
     return {"optimiser": optimiser, "schedule": LambdaLR(optimiser, lambda epoch: 1 / (1 + epoch))}
 
 
+def milestones(model):
+    """A schedule whose state JSON cannot hold: it has integers for keys."""
+    optimiser = adam(model, 0.02)
+    return {"optimiser": optimiser, "schedule": MultiStepLR(optimiser, [2, 4, 4])}
+
+
 def parts(history):
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in history.rows]
     return rows, history.best_epoch, history.interrupted
 
 
-@pytest.mark.parametrize("tools", [lambda model: {"lr": 0.05}, sgd], ids=["adam", "sgd"])
+@pytest.mark.parametrize(
+    "tools", [lambda model: {"lr": 0.05}, sgd, milestones], ids=["adam", "sgd", "milestones"]
+)
 @pytest.mark.parametrize("more", [{}, {"augment": mirrored}, {"binarisation": "static"}])
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(digits, tmp_path, tools, more):
     straight = small()
