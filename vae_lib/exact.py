@@ -46,8 +46,8 @@ def _box(
 ) -> Grid:
     if points < 3:
         raise ValueError(f"points is {points}: a grid needs at least 3 nodes a side")
-    if any(a >= b for a, b in zip(low, high, strict=True)):
-        raise ValueError(f"low {low} is not below high {high}: swap them")
+    if not all(-math.inf < a < b < math.inf for a, b in zip(low, high, strict=True)):
+        raise ValueError(f"low {low} is not below high {high}: swap them, if both are finite")
     axes, log_weights = [], torch.zeros(1, dtype=torch.float64, device=device)
     for a, b in zip(low, high, strict=True):
         axis = torch.linspace(a, b, points, dtype=torch.float64, device=device)

@@ -81,7 +81,7 @@ def test_too_few_nodes_are_refused(points):
         line(-1, 1, points)
 
 
-@pytest.mark.parametrize("low, high", [(1, 1), (2, -2)])
+@pytest.mark.parametrize("low, high", [(1, 1), (2, -2), (-math.inf, 1), (math.nan, 1)])
 def test_an_empty_or_reversed_interval_is_refused(low, high):
     with pytest.raises(ValueError, match="swap them"):
         line(low, high, 11)
