@@ -1,6 +1,7 @@
 """fit: it learns, repeats itself, keeps its best weights whatever happens, and refuses nonsense."""
 
 import copy
+import io
 import itertools
 import math
 import os
@@ -407,6 +408,21 @@ def test_the_progress_bar_shows_unless_silenced(digits, monkeypatch, progress, v
         monkeypatch.setenv("TQDM_DISABLE", variable)
     run(digits, epochs=1, progress=progress)
     assert told == [silent]
+
+
+def test_the_progress_bar_counts_epochs_and_tells_the_last_loss(digits, monkeypatch):
+    bars = []
+
+    class Bar(training.tqdm):
+        def __init__(self, *args, disable, **options):
+            super().__init__(*args, disable=False, file=io.StringIO(), **options)
+            bars.append(self)
+
+    monkeypatch.setattr(training, "tqdm", Bar)
+    _, history = run(digits, epochs=3)
+    (bar,) = bars
+    assert bar.n == bar.total == 3
+    assert bar.postfix == f"held-out loss {history.rows[-1]['heldout_loss']:.2f} nats"
 
 
 # The best weights
@@ -1078,6 +1094,13 @@ def test_an_optimiser_that_does_not_fit_is_named(digits):
 def test_settings_that_train_nothing_are_refused(digits, options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} is 0"):
         run(digits, **options)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"binarisation": "grey"}])
+def test_settings_that_evaluate_nothing_are_refused(digits, options):
+    (name,) = options
+    with pytest.raises(ValueError, match=name):
+        evaluate(small(), digits[1], elbo_terms, **options)
 
 
 def test_a_new_history_is_empty():
