@@ -174,7 +174,7 @@ def test_mnist_has_no_heldout_split(tmp_path):
         (torch.full((2, 784), -1e-3), "outside"),
         (torch.full((2, 784), math.nan), "look for NaN"),
         (torch.tensor([[0.5, math.inf]]), "look has pixels from 0.5 to inf"),
-        (torch.zeros(2, 784).numpy(), "look is a ndarray, not a tensor"),
+        (torch.zeros(2, 784).numpy(), "look is a ndarray, not a tensor: convert it with"),
         (3, "look is a int, not a tensor: pass all images as one tensor"),
     ],
 )

@@ -89,6 +89,11 @@ def test_an_empty_or_reversed_interval_is_refused(low, high):
         plane((-1, low), (1, high), 11)
 
 
+def test_corners_of_different_dimensions_are_refused():
+    with pytest.raises(ValueError, match="argument 2 is longer"):
+        plane((-1,), (1, 1), 11)
+
+
 @pytest.mark.parametrize("shape", [(10,), (11, 1), (3, 12)])
 def test_values_that_do_not_fit_the_grid_are_refused(shape):
     grid, values = line(-1, 1, 11), torch.zeros(shape, dtype=F64)

@@ -936,6 +936,14 @@ def test_a_whole_training_on_another_device(digits, monkeypatch, tmp_path, kind,
     assert same(load_checkpoint(path).state_dict(), far.state_dict())
 
 
+def test_evaluation_takes_the_images_to_the_model(digits, monkeypatch):
+    model = small(Autoencoder)
+    here = evaluate(model, digits[1], reconstruction_terms)
+    with pretend.far_device(monkeypatch):
+        there = evaluate(model.to(pretend.FAR), digits[1], reconstruction_terms)
+    assert there["heldout_loss"] == pytest.approx(here["heldout_loss"], rel=1e-6)
+
+
 def test_the_pretended_device_would_notice(digits, monkeypatch):
     def mixed(model, x, generator):
         return {"loss": (model(x) - digits[0][: len(x)]).sum(-1)}
@@ -999,6 +1007,11 @@ def failing_schedule():
         (torch.full((5, 784), 255.0), torch.zeros(5, 784), "train has pixels from 255 to 255"),
         (torch.zeros(5, 784), torch.full((5, 784), math.nan), "heldout has pixels .* NaN"),
         (torch.zeros(5, 784, dtype=torch.uint8), torch.zeros(5, 784), "train has dtype"),
+        (
+            torch.zeros(5, 100),
+            torch.zeros(5, 784),
+            r"train has shape .5, 100., not .* 784",
+        ),
         (torch.zeros(784), torch.zeros(5, 784), r"train has shape \[784\], not \[N, pixels\]"),
         (np.zeros((5, 784)), torch.zeros(5, 784), "train is a ndarray, not a tensor: convert it"),
         ([[0.0] * 784], torch.zeros(5, 784), "train is a list, not a tensor: convert it"),
