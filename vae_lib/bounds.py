@@ -30,8 +30,10 @@ def noise(
     In the type of μ: that of x, and float32 at least.
 
     Raises:
-        ValueError: if ``generator`` does not live where x is.
+        ValueError: for fewer than 1 of ``samples``, or a ``generator`` that is not where x is.
     """
+    if samples is not None and samples < 1:
+        raise ValueError(f"samples is {samples}: it must be at least 1, or None for [B, D]")
     shape = (*(() if samples is None else (samples,)), *x.shape[:-1], _latent(model))
     eps = standard_normal(shape, generator, torch.promote_types(x.dtype, torch.float32))
     if eps.device != x.device:
@@ -86,8 +88,11 @@ def iwae_bound(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
 
     Its expectation is the ELBO for K = 1, and rises to log p(x) with K (Burda et al., 2016).
     Introduced in chapter 11.
+
+    Raises:
+        ValueError: also for noise [B, D], whose one sample for each x would be averaged over x.
     """
-    return _log_mean_exp(log_weights(model, x, eps))
+    return _log_mean_exp(log_weights(model, x, eps), x)
 
 
 # Gradient estimators. Each has the value of a bound, and a gradient with the same expectation as
@@ -126,7 +131,7 @@ def doubly_reparameterised(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
     With w̃ the normalised weights, θ gets Σ_k w̃_k ∇_θ log w_k and φ gets
     Σ_k w̃_k² (∂ log w_k / ∂z_k) ∂z_k/∂φ, whose signal does not drown as K grows (Tucker et al.,
     2019). Introduced in chapter 14. A hook on z squares the weights, so ``torch.func`` cannot
-    trace it.
+    trace it. Errors as in :func:`iwae_bound`.
     """
     q = _posterior(model, x, eps)
     z = q.sample(eps)
@@ -135,7 +140,7 @@ def doubly_reparameterised(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
     share = log_w.detach().softmax(0)  # w̃, [K, B]
     if z.requires_grad:
         z.register_hook(lambda gradient: share[..., None] * gradient)  # type: ignore[no-untyped-call]
-    return _log_mean_exp(log_w.detach()) + (share * (log_w - log_w.detach())).sum(0)
+    return _log_mean_exp(log_w.detach(), x) + (share * (log_w - log_w.detach())).sum(0)
 
 
 # What fit minimises.
@@ -164,7 +169,12 @@ def reconstruction_terms(
     return {"loss": -model.log_likelihood(x, model.code(x))}
 
 
-def _log_mean_exp(log_w: Tensor) -> Tensor:
+def _log_mean_exp(log_w: Tensor, x: Tensor) -> Tensor:
+    if log_w.ndim < x.ndim:
+        raise ValueError(
+            "eps has one sample for each x, [B, D], but a bound of K samples needs [K, B, D]: "
+            "noise(model, x, generator, K) draws them"
+        )
     return torch.logsumexp(log_w, 0) - math.log(len(log_w))
 
 

@@ -46,10 +46,11 @@ def _box(
 ) -> Grid:
     if points < 3:
         raise ValueError(f"points is {points}: a grid needs at least 3 nodes a side")
-    if any(a >= b for a, b in zip(low, high, strict=True)):
-        raise ValueError(f"low {low} is not below high {high}: swap them")
+    sides = tuple(zip(low, high, strict=True))
+    if not all(-math.inf < a < b < math.inf for a, b in sides):
+        raise ValueError(f"low {low} is not below high {high}: swap them, if both are finite")
     axes, log_weights = [], torch.zeros(1, dtype=torch.float64, device=device)
-    for a, b in zip(low, high, strict=True):
+    for a, b in sides:
         axis = torch.linspace(a, b, points, dtype=torch.float64, device=device)
         weight = torch.full_like(axis, math.log((b - a) / (points - 1)))
         weight[[0, -1]] -= math.log(2)  # the trapezium rule halves the edges

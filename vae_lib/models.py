@@ -239,7 +239,8 @@ class Autoencoder(nn.Module):
             "likelihood": self.likelihood,
         }
 
-    def _encoded(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Any:
+        """The code of x: [..., P] -> [..., D]. (A VAE gives μ and log σ².)"""
         if not isinstance(x, Tensor):
             raise TypeError(f"x is a {type(x).__name__}: torch.as_tensor(x) makes it a tensor")
         if x.ndim < 1 or x.shape[-1] != self.pixels:
@@ -258,13 +259,10 @@ class Autoencoder(nn.Module):
         code: Tensor = self.encoder(x.reshape(-1, self.pixels))
         return code.reshape(*x.shape[:-1], code.shape[-1])
 
-    def encode(self, x: Tensor) -> Any:
-        """The code of x: [..., P] -> [..., D]. (A VAE gives μ and log σ².)"""
-        return self._encoded(x)
-
     def code(self, x: Tensor) -> Tensor:
         """The code of x: [..., P] -> [..., D]."""
-        return self._encoded(x)
+        code: Tensor = self.encode(x)
+        return code
 
     def decode(self, z: Tensor) -> Tensor:
         """Logits, for a Bernoulli the log-odds of a 1: [..., D] -> [..., P]."""
@@ -335,7 +333,7 @@ class VAE(Autoencoder):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Parameters of q_φ(z|x): [..., P] -> μ [..., D] and log σ² [..., D]."""
-        mu, logvar = self._encoded(x).chunk(2, dim=-1)
+        mu, logvar = super().encode(x).chunk(2, dim=-1)
         return mu, logvar
 
     def code(self, x: Tensor) -> Tensor:

@@ -25,7 +25,6 @@ from vae_lib.checkpoints import (
     describe,
     pack_optimiser,
     read_tensors,
-    save_checkpoint,
     unpack_optimiser,
     write_tensors,
 )
@@ -206,10 +205,9 @@ def evaluate(
     *,
     seed: int = 0,
     batch_size: int = 1000,
-    prefix: str = "heldout",
     binarisation: str = "dynamic",
 ) -> dict[str, float]:
-    """Averages of the objective's terms over ``images`` [N, P], nats per digit.
+    """Averages "heldout_…" of the objective's terms over ``images`` [N, P], nats per digit.
 
     Binarisation and noise come from ``seed`` alone, so two calls agree; "dynamic" and "static"
     are therefore the same here, and "none" takes grey values as they are. The model is put into
@@ -221,7 +219,7 @@ def evaluate(
     _check_numbers(1, batch_size, None, binarisation)
     _check_set(images, "images", model)
     place = _first(model).device
-    return _evaluate(model, images.to(place), objective, seed, batch_size, prefix, binarisation)
+    return _evaluate(model, images.to(place), objective, seed, batch_size, binarisation)
 
 
 @torch.no_grad()
@@ -231,7 +229,6 @@ def _evaluate(
     objective: Objective,
     seed: int,
     batch_size: int,
-    prefix: str,
     binarisation: str,
     check: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
@@ -241,7 +238,7 @@ def _evaluate(
     model.eval()
     try:
         parts = batches(x, batch_size)
-        return _averages(prefix, parts, lambda part: objective(model, part, generator), check)
+        return _averages("heldout", parts, lambda part: objective(model, part, generator), check)
     finally:
         for part, mode in modes:
             part.training = mode
@@ -318,16 +315,8 @@ class _Run:
             if number:
                 self.model.train()
                 row |= _averages("train", self.batches(), self.step, check)
-            row |= _evaluate(
-                self.model,
-                self.heldout,
-                self.objective,
-                self.seed,
-                1000,
-                "heldout",
-                self.binarisation,
-                check,
-            )
+            settings = (self.objective, self.seed, 1000, self.binarisation)
+            row |= _evaluate(self.model, self.heldout, *settings, check)
         return row | {"seconds": time.perf_counter() - start}
 
     def batches(self) -> Iterator[Tensor]:
@@ -356,15 +345,11 @@ class _Run:
     def commit(self, row: dict[str, float]) -> None:
         """Keep a finished epoch: its row, its weights if they are the best, and both on disk."""
         _check_finite(row)
-        rows, epoch, best = (
-            self.history.rows,
-            int(row["epoch"]),
-            (self.best, self.history.best_epoch),
-        )
-        if not rows or _decides(row) < _decides(rows[self.history.best_epoch]):
-            best = (_copy(self.model), epoch)
+        rows, epoch = self.history.rows, int(row["epoch"])
+        better = not rows or _decides(row) < _decides(rows[self.history.best_epoch])
         rows.append(row)
-        self.best, self.history.best_epoch = best
+        if better:
+            self.best, self.history.best_epoch = _copy(self.model), epoch
         if epoch and self.schedule is not None:
             _advance(self.schedule, _decides(row))
         if epoch and self.checkpoint is not None:
@@ -375,8 +360,7 @@ class _Run:
         rows, best = self.history.rows, self.history.best_epoch
         with _goes_on_without_a_file():
             if best not in (0, self.saved_epoch):
-                card = describe(self.model, {"epoch": best, "result": rows[best]})
-                write_tensors(path, self.best, card)
+                self.save_best(path)
                 self.saved_epoch = best
             moments, settings = pack_optimiser(self.optimiser)
             tensors = {
@@ -388,6 +372,11 @@ class _Run:
             card = {"run": self.told(), "rows": rows, "best_epoch": best, "optimiser": settings}
             card["schedule"] = self.schedule and self.schedule.state_dict()
             write_tensors(_resume_path(path), tensors, card)
+
+    def save_best(self, path: Path) -> None:
+        best = self.history.best_epoch
+        card = {"epoch": best, "result": self.history.rows[best]}
+        write_tensors(path, self.best, describe(self.model, card))
 
     def go_on(self) -> None:
         """Take up the run that stands beside the checkpoint, if one does."""
@@ -405,7 +394,9 @@ class _Run:
         self.best = parts["best"]
         unpack_optimiser(self.optimiser, parts["optimiser"], card["optimiser"])
         if self.schedule is not None:
-            self.schedule.load_state_dict(card["schedule"])
+            # what is keyed by integers, as milestones are, JSON cannot keep: it is in the new one
+            counts = {k: v for k, v in card["schedule"].items() if not isinstance(v, dict)}
+            self.schedule.load_state_dict(counts)
         self.generator.set_state(tensors["generator"])
         self.history = History(card["rows"], card["best_epoch"])
 
@@ -441,8 +432,7 @@ class _Run:
             return
         if self.history.best_epoch == 0 and not self.checkpoint.exists():
             with _goes_on_without_a_file():
-                card = {"epoch": 0, "result": self.history.rows[0]}
-                save_checkpoint(self.model, self.checkpoint, card)
+                self.save_best(self.checkpoint)
         _resume_path(self.checkpoint).unlink(missing_ok=True)
 
 

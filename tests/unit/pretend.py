@@ -9,6 +9,7 @@ pass and optimiser included, and its numbers can be compared with the CPU's.
 from contextlib import contextmanager
 
 import torch
+import torch.distributed.tensor  # PyTorch would read it later, where torch.Generator is replaced
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 

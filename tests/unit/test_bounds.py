@@ -270,6 +270,24 @@ def test_noise_of_another_shape_is_refused(shape):
         elbo(tiny_vae(2), digits(4), torch.zeros(shape))
 
 
+def test_examples_may_stand_in_a_table():
+    model, x, eps = tiny_vae(2), digits(6), torch.ones(6, 2).double()
+    table = elbo(model, x.reshape(3, 2, -1), eps.reshape(3, 2, 2)).elbo
+    torch.testing.assert_close(table.flatten(), elbo(model, x, eps).elbo)
+
+
+@pytest.mark.parametrize("bound", [bounds.iwae_bound, bounds.doubly_reparameterised])
+def test_a_bound_of_many_samples_does_not_average_over_examples(bound):
+    with pytest.raises(ValueError, match=r"one sample for each x.*noise\(model, x, generator, K\)"):
+        bound(tiny_vae(2), digits(4), torch.zeros(4, 2).double())
+
+
+@pytest.mark.parametrize("samples", [0, -1])
+def test_no_samples_are_refused(samples):
+    with pytest.raises(ValueError, match=f"samples is {samples}: it must be at least 1"):
+        noise(tiny_vae(2), digits(4), torch.Generator(), samples)
+
+
 def test_what_has_no_posterior_is_refused():
     model, x, g = Autoencoder(2, (8,)), digits(4).float(), torch.Generator()
     for call in (

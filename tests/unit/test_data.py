@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 import struct
 import subprocess
 import sys
@@ -174,7 +175,7 @@ def test_mnist_has_no_heldout_split(tmp_path):
         (torch.full((2, 784), -1e-3), "outside"),
         (torch.full((2, 784), math.nan), "look for NaN"),
         (torch.tensor([[0.5, math.inf]]), "look has pixels from 0.5 to inf"),
-        (torch.zeros(2, 784).numpy(), "look is a ndarray, not a tensor"),
+        (torch.zeros(2, 784).numpy(), "look is a ndarray, not a tensor: convert it with"),
         (3, "look is a int, not a tensor: pass all images as one tensor"),
     ],
 )
@@ -353,3 +354,10 @@ def test_jitter_keeps_the_digit_in_its_class(train, heldout):
     centres = torch.stack([train.images[train.labels == k].mean(0) for k in range(10)])
     guess = torch.cdist(jitter(heldout.images, generator()), centres).argmin(1)
     assert (guess == heldout.labels).float().mean() > 0.6
+
+
+def test_mnist_is_looked_for_in_the_cache_by_default(monkeypatch, tmp_path):
+    monkeypatch.delenv("VAE_LIB_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / ".cache" / "vae_lib"))):
+        load_mnist("test")

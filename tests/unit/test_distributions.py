@@ -254,6 +254,24 @@ def test_last_dimensions_that_differ_are_named():
         ours.gaussian_log_prob(torch.zeros(4, 3), torch.zeros(4, 1), torch.zeros(4, 3))
 
 
+@pytest.mark.parametrize(
+    ("function", "count"),
+    [
+        (ours.bernoulli_log_prob, 2),
+        (ours.continuous_bernoulli_log_prob, 2),
+        (ours.gaussian_log_prob, 3),
+        (ours.kl_to_standard_normal, 2),
+        (ours.kl_diagonal_gaussians, 4),
+        (ours.reparameterise, 3),
+    ],
+)
+def test_no_argument_of_one_variable_is_spread_over_all(function, count):
+    for k in range(count):
+        tensors = [torch.zeros(4, 1 if k == i else 3) for i in range(count)]
+        with pytest.raises(ValueError, match="last dimensions differ"):
+            function(*tensors)
+
+
 def test_pixels_that_are_no_floats_are_refused():
     for function in (ours.bernoulli_log_prob, ours.continuous_bernoulli_log_prob):
         with pytest.raises(

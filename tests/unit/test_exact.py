@@ -81,12 +81,17 @@ def test_too_few_nodes_are_refused(points):
         line(-1, 1, points)
 
 
-@pytest.mark.parametrize("low, high", [(1, 1), (2, -2)])
+@pytest.mark.parametrize("low, high", [(1, 1), (2, -2), (-math.inf, 1), (math.nan, 1)])
 def test_an_empty_or_reversed_interval_is_refused(low, high):
     with pytest.raises(ValueError, match="swap them"):
         line(low, high, 11)
     with pytest.raises(ValueError, match="swap them"):
         plane((-1, low), (1, high), 11)
+
+
+def test_corners_of_different_dimensions_are_refused():
+    with pytest.raises(ValueError, match="argument 2 is longer"):
+        plane((-1,), (1, 1), 11)
 
 
 @pytest.mark.parametrize("shape", [(10,), (11, 1), (3, 12)])

@@ -1,6 +1,7 @@
 """fit: it learns, repeats itself, keeps its best weights whatever happens, and refuses nonsense."""
 
 import copy
+import io
 import itertools
 import math
 import os
@@ -16,7 +17,7 @@ import pretend
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, MultiStepLR, ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
 from vae_lib import training
@@ -409,6 +410,21 @@ def test_the_progress_bar_shows_unless_silenced(digits, monkeypatch, progress, v
     assert told == [silent]
 
 
+def test_the_progress_bar_counts_epochs_and_tells_the_last_loss(digits, monkeypatch):
+    bars = []
+
+    class Bar(training.tqdm):
+        def __init__(self, *args, disable, **options):
+            super().__init__(*args, disable=False, file=io.StringIO(), **options)
+            bars.append(self)
+
+    monkeypatch.setattr(training, "tqdm", Bar)
+    _, history = run(digits, epochs=3)
+    (bar,) = bars
+    assert bar.n == bar.total == 3
+    assert bar.postfix == f"held-out loss {history.rows[-1]['heldout_loss']:.2f} nats"
+
+
 # The best weights
 
 
@@ -723,12 +739,20 @@ def sgd(model):
     return {"optimiser": optimiser, "schedule": LambdaLR(optimiser, lambda epoch: 1 / (1 + epoch))}
 
 
+def milestones(model):
+    """A schedule whose state JSON cannot hold: it has integers for keys."""
+    optimiser = adam(model, 0.02)
+    return {"optimiser": optimiser, "schedule": MultiStepLR(optimiser, [2, 4, 4])}
+
+
 def parts(history):
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in history.rows]
     return rows, history.best_epoch, history.interrupted
 
 
-@pytest.mark.parametrize("tools", [lambda model: {"lr": 0.05}, sgd], ids=["adam", "sgd"])
+@pytest.mark.parametrize(
+    "tools", [lambda model: {"lr": 0.05}, sgd, milestones], ids=["adam", "sgd", "milestones"]
+)
 @pytest.mark.parametrize("more", [{}, {"augment": mirrored}, {"binarisation": "static"}])
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(digits, tmp_path, tools, more):
     straight = small()
@@ -912,6 +936,14 @@ def test_a_whole_training_on_another_device(digits, monkeypatch, tmp_path, kind,
     assert same(load_checkpoint(path).state_dict(), far.state_dict())
 
 
+def test_evaluation_takes_the_images_to_the_model(digits, monkeypatch):
+    model = small(Autoencoder)
+    here = evaluate(model, digits[1], reconstruction_terms)
+    with pretend.far_device(monkeypatch):
+        there = evaluate(model.to(pretend.FAR), digits[1], reconstruction_terms)
+    assert there["heldout_loss"] == pytest.approx(here["heldout_loss"], rel=1e-6)
+
+
 def test_the_pretended_device_would_notice(digits, monkeypatch):
     def mixed(model, x, generator):
         return {"loss": (model(x) - digits[0][: len(x)]).sum(-1)}
@@ -975,6 +1007,11 @@ def failing_schedule():
         (torch.full((5, 784), 255.0), torch.zeros(5, 784), "train has pixels from 255 to 255"),
         (torch.zeros(5, 784), torch.full((5, 784), math.nan), "heldout has pixels .* NaN"),
         (torch.zeros(5, 784, dtype=torch.uint8), torch.zeros(5, 784), "train has dtype"),
+        (
+            torch.zeros(5, 100),
+            torch.zeros(5, 784),
+            r"train has shape .5, 100., not .* 784",
+        ),
         (torch.zeros(784), torch.zeros(5, 784), r"train has shape \[784\], not \[N, pixels\]"),
         (np.zeros((5, 784)), torch.zeros(5, 784), "train is a ndarray, not a tensor: convert it"),
         ([[0.0] * 784], torch.zeros(5, 784), "train is a list, not a tensor: convert it"),
@@ -1070,6 +1107,13 @@ def test_an_optimiser_that_does_not_fit_is_named(digits):
 def test_settings_that_train_nothing_are_refused(digits, options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} is 0"):
         run(digits, **options)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"binarisation": "grey"}])
+def test_settings_that_evaluate_nothing_are_refused(digits, options):
+    (name,) = options
+    with pytest.raises(ValueError, match=name):
+        evaluate(small(), digits[1], elbo_terms, **options)
 
 
 def test_a_new_history_is_empty():
