@@ -40,6 +40,11 @@ def rows_together(x, probability, generator):
     return x * blocks.repeat_interleave(28, dim=1)
 
 
+def moved(code, decoder):
+    """Each unit in units of its column's length."""
+    return code * decoder.norm(dim=0)
+
+
 def orthogonal(A):
     return bool((A.T @ A - torch.eye(len(A))).abs().max() < 1e-4)
 
@@ -52,7 +57,7 @@ RIGHT = {
     "best_decoder": decoder,
     "pca_error": lambda e, k, v: e[k:].sum() + k * v,
     "mask": lambda x, p, gen: x * keep(x, 1 - p, gen),
-    "sparse_loss": lambda nll, code, w: nll + w * code.abs().sum(-1),
+    "sparse_loss": lambda nll, code, dec, w: nll + w * (code.abs() * dec.norm(dim=0)).sum(-1),
     "same_copies": orthogonal,
 }
 
@@ -60,8 +65,9 @@ ALSO_RIGHT = [
     ("best_decoder", by_regression),
     ("pca_error", lambda e, k, v: sum([*[v] * k, *e[k:].tolist()])),
     ("mask", lambda x, p, gen: torch.where(torch.rand(x.shape, generator=gen) < p, 0.0, x)),
-    ("sparse_loss", lambda nll, code, w: nll + w * code.norm(p=1, dim=1)),
+    ("sparse_loss", lambda nll, code, dec, w: nll + w * code.abs() @ (dec.T @ dec).diag().sqrt()),
     ("same_copies", lambda A: (torch.linalg.svdvals(A) - 1).abs().max() < 1e-4),
+    ("same_copies", lambda A: torch.allclose(A.T @ A, torch.eye(len(A)))),
 ]
 
 WRONG = [
@@ -90,14 +96,16 @@ WRONG = [
     ("pca_error", lambda e, k, v: e[k + 1 :].sum() + k * v, "expected"),
     ("pca_error", lambda e, k, v: 3.1, "expected"),
     ("mask", lambda x, p, gen: (x - keep(x, p, gen)).abs(), "flipping"),
-    ("mask", lambda x, p, gen: x * keep(x, p, gen), "should drop a quarter"),
+    ("mask", lambda x, p, gen: x * keep(x, p, gen), "should drop 25%"),
     ("mask", lambda x, p, gen: x * (1 - p), "drop whole pixels"),
     ("mask", lambda x, p, gen: x * keep(x[:1], 1 - p, gen), "draw for each digit"),
     ("mask", lambda x, p, gen: x * keep(x[:, :1], 1 - p, gen), "go together"),
     ("mask", rows_together, "go together"),
     ("mask", exactly, "same number"),
-    ("mask", lambda x, p, gen: x, "not 75 %"),
-    ("mask", lambda x, p, gen: x * keep(x, 1 - p / 2, gen), "not 75 %"),
+    ("mask", lambda x, p, gen: x, "not 75%"),
+    ("mask", lambda x, p, gen: x * keep(x, 1 - p / 2, gen), "not 75%"),
+    ("mask", lambda x, p, gen: x * keep(x, 0.75, gen), "with probability 0.6"),
+    ("mask", lambda x, p, gen: x * keep(x, 1 - min(4 * p * p, 1), gen), "with probability 0.6"),
     ("mask", lambda x, p, gen: x * torch.bernoulli(torch.full_like(x, 1 - p)), "passed in"),
     (
         "mask",
@@ -110,16 +118,54 @@ WRONG = [
         "every call",
     ),
     ("mask", lambda x, p, gen: (x * keep(x, 1 - p, gen))[:200], "shape"),
-    ("sparse_loss", lambda nll, code, w: nll + w * code.sum(-1), "absolute"),
-    ("sparse_loss", lambda nll, code, w: nll + w * code.abs().mean(-1), "do not average"),
-    ("sparse_loss", lambda nll, code, w: nll + w * code.abs().sum(), "over the batch"),
-    ("sparse_loss", lambda nll, code, w: (nll + w * code.abs().sum(-1)).mean(), "caller"),
-    ("sparse_loss", lambda nll, code, w: nll + w * (code**2).sum(-1), "squares"),
-    ("sparse_loss", lambda nll, code, w: nll + w * code.norm(dim=-1), "length of the code"),
-    ("sparse_loss", lambda nll, code, w: nll - w * code.abs().sum(-1), "added"),
-    ("sparse_loss", lambda nll, code, w: nll + code.abs().sum(-1), "missing"),
-    ("sparse_loss", lambda nll, code, w: w * nll + code.abs().sum(-1), "belongs to the code"),
-    ("sparse_loss", lambda nll, code, w: torch.tensor([101.5, 91.0]), "expected"),
+    ("sparse_loss", lambda nll, code, dec, w: nll + w * code.abs().sum(-1), "are missing"),
+    (
+        "sparse_loss",
+        lambda nll, code, dec, w: nll + w * (code.abs() * (dec**2).sum(0)).sum(-1),
+        "not squared",
+    ),
+    (
+        "sparse_loss",
+        lambda nll, code, dec, w: nll + w * (code.abs() * dec.abs().sum(0)).sum(-1),
+        "its length is wanted",
+    ),
+    (
+        "sparse_loss",
+        lambda nll, code, dec, w: nll + w * code.abs().sum(-1) * dec.norm(),
+        "its own column",
+    ),
+    (
+        "sparse_loss",
+        lambda nll, code, dec, w: nll + w * (code.abs() / dec.norm(dim=0)).sum(-1),
+        "not cheaper",
+    ),
+    ("sparse_loss", lambda nll, code, dec, w: nll + w * moved(code, dec).sum(-1), "absolute"),
+    (
+        "sparse_loss",
+        lambda nll, code, dec, w: nll + w * moved(code, dec).abs().mean(-1),
+        "do not average",
+    ),
+    (
+        "sparse_loss",
+        lambda nll, code, dec, w: nll + w * moved(code, dec).abs().sum(),
+        "over the batch",
+    ),
+    (
+        "sparse_loss",
+        lambda nll, code, dec, w: (nll + w * moved(code, dec).abs().sum(-1)).mean(),
+        "caller",
+    ),
+    ("sparse_loss", lambda nll, code, dec, w: nll + w * (moved(code, dec) ** 2).sum(-1), "squares"),
+    ("sparse_loss", lambda nll, code, dec, w: nll + w * (code @ dec.T).norm(dim=-1), "expected"),
+    ("sparse_loss", lambda nll, code, dec, w: nll + w * moved(code, dec).norm(dim=-1), "alike"),
+    ("sparse_loss", lambda nll, code, dec, w: nll - w * moved(code, dec).abs().sum(-1), "added"),
+    ("sparse_loss", lambda nll, code, dec, w: nll + moved(code, dec).abs().sum(-1), "missing"),
+    (
+        "sparse_loss",
+        lambda nll, code, dec, w: w * nll + moved(code, dec).abs().sum(-1),
+        "belongs to the code",
+    ),
+    ("sparse_loss", lambda nll, code, dec, w: torch.tensor([101.5, 91.0]), "expected"),
     ("same_copies", lambda A: True, "stretch by 2"),
     ("same_copies", lambda A: False, "identity"),
     ("same_copies", det_is_one, "shear"),
@@ -135,6 +181,26 @@ WRONG = [
         "same_copies",
         lambda A: bool((A.norm(dim=1) - 1).abs().max() < 1e-4),
         "not at right angles",
+    ),
+    (
+        "same_copies",
+        lambda A: bool((A.norm(dim=0) - 1).abs().max() < 1e-4),
+        "columns of length 1",
+    ),
+    (
+        "same_copies",
+        lambda A: bool(((A.T @ A).diag() - 1).abs().max() < 1e-4),
+        "columns of length 1",
+    ),
+    (
+        "same_copies",
+        lambda A: abs(float((A.T @ A).sum()) - len(A)) < 1e-4,
+        "columns of length 1",
+    ),
+    (
+        "same_copies",
+        lambda A: abs(float((A**2).sum()) - len(A)) < 1e-4,
+        "columns of length 1",
     ),
     (
         "same_copies",

@@ -53,18 +53,29 @@ def pca_error(answer) -> str:
         }
         what = f"the error for D = {size}, s² = {variance:g}"
         close(answer(eigenvalues, size, variance), lost + size * variance, what, hints=hints)
-    return "A component is worth keeping while its eigenvalue is above the noise's variance."
+    return "Keeping a component whole pays while its eigenvalue is above the noise's variance."
 
 
 @exercise
 def mask(answer) -> str:
     """Exercise 2.3: each pixel becomes 0 with the given probability; the rest stay."""
+    for probability in (0.25, 0.6):
+        _masks(answer, probability)
+    return "Ink is lost and none is added, so a network can only learn to fill in."
+
+
+def _masks(answer, probability: float) -> None:
+    """Whether the answer masks with this one probability."""
     x = torch.ones(400, 784)  # even rows: all ink; odd rows: ink in every other pixel
     x[1::2, ::2] = 0
     generator = torch.Generator().manual_seed(0)
-    got, more = (as_tensor(answer(x, 0.25, generator), "the masked digits") for _ in range(2))
-    again = as_tensor(answer(x, 0.25, torch.Generator().manual_seed(0)), "the masked digits")
-    other = as_tensor(answer(x, 0.25, torch.Generator().manual_seed(1)), "the masked digits")
+
+    def draw(generator: torch.Generator) -> torch.Tensor:
+        return as_tensor(answer(x, probability, generator), "the masked digits")
+
+    got, more = draw(generator), draw(generator)
+    again = draw(torch.Generator().manual_seed(0))
+    other = draw(torch.Generator().manual_seed(1))
     if got.shape != x.shape:
         raise Wrong(f"the shape should be {list(x.shape)}, yours is {list(got.shape)}.")
     if not torch.equal(got, again):
@@ -81,57 +92,83 @@ def mask(answer) -> str:
         spread = float(counts.var()) / (784 * kept * (1 - kept))  # 1 ± 0.1
         if spread < 0.5:
             raise Wrong("each digit loses the same number of pixels: draw each pixel on its own.")
-        if spread > 1.6 or float((each - kept).abs().max()) > 0.2:  # six standard errors
+        if spread > 1.6 or float((each - kept).abs().max()) > 0.2:  # over 5 standard errors
             raise Wrong("pixels go together: draw each pixel on its own.")
-    if abs(kept - 0.25) < 0.02:
-        raise Wrong("it keeps a quarter of the pixels; it should drop a quarter.")
-    if abs(kept - 0.75) > 0.01:  # eleven standard errors: 235,200 draws
-        raise Wrong(f"it keeps {kept:.0%} of the ink, not 75 %.")
+    if abs(kept - probability) < 0.02:
+        raise Wrong(f"it keeps {kept:.0%} of the ink; it should drop {probability:.0%}.")
+    if abs(kept - (1 - probability)) > 0.01:  # ten standard errors: 235,200 draws
+        raise Wrong(
+            f"with probability {probability:g} it keeps {kept:.0%} of the ink,"
+            f" not {1 - probability:.0%}."
+        )
     if torch.equal(got, other) or torch.equal(got, more):
         raise Wrong("every call masks the same pixels: draw from the generator, as it stands.")
-    return "Ink is lost and none is added, so a network can only learn to fill in."
 
 
 @exercise
 def sparse_loss(answer) -> str:
-    """Exercise 2.4: nll + weight · Σ_j |code_j|, for each digit; [B]."""
+    """Exercise 2.4: nll + weight · Σ_j |code_j| ‖column j of the decoder‖, for each digit; [B]."""
     generator = torch.Generator().manual_seed(0)
     for digits, units, weight in ((2, 3, 0.5), (4, 6, 2.0)):
         nll = 100 + 10 * torch.randn(digits, generator=generator)
         code = torch.randn(digits, units, generator=generator)
-        size, what = code.abs().sum(-1), f"the loss of {digits} digits at weight {weight:g}"
+        decoder = torch.randn(9, units, generator=generator)
+        moved = code * decoder.norm(dim=0)  # how far each unit moves the logits
+        size, what = moved.abs().sum(-1), f"the loss of {digits} digits at weight {weight:g}"
         hints = {
+            "the decoder's columns are missing: small codes and large columns would be free": (
+                nll + weight * code.abs().sum(-1)
+            ),
+            "the length of a column is not squared": (
+                nll + weight * (code.abs() * (decoder**2).sum(0)).sum(-1)
+            ),
+            "that is the sum of a column's absolute values; its length is wanted": (
+                nll + weight * (code.abs() * decoder.abs().sum(0)).sum(-1)
+            ),
+            "each unit has its own column; that is the length of the whole decoder": (
+                nll + weight * code.abs().sum(-1) * decoder.norm()
+            ),
+            "a larger column makes a unit dearer, not cheaper": (
+                nll + weight * (code.abs() / decoder.norm(dim=0)).sum(-1)
+            ),
             "without absolute values, negative units earn instead of cost": (
-                nll + weight * code.sum(-1)
+                nll + weight * moved.sum(-1)
             ),
             "sum over the units of the code, do not average": nll + weight * size / units,
             "keep one value a digit; do not sum over the batch": nll + weight * size.sum(),
             "keep one value a digit; the caller averages": (nll + weight * size).mean(),
             "that squares the code: many small units would cost next to nothing": (
-                nll + weight * (code**2).sum(-1)
+                nll + weight * (moved**2).sum(-1)
             ),
-            "that is the length of the code; one large unit and many small ones cost alike": (
-                nll + weight * code.norm(dim=-1)
+            "one large unit and many small ones would cost alike: add absolute values": (
+                nll + weight * moved.norm(dim=-1)
             ),
             "a cost is added to the loss": nll - weight * size,
             "the weight belongs to the code, not to the loss": weight * nll + size,
             "the weight is missing": nll + size,
         }
-        close(answer(nll, code, weight), nll + weight * size, what, hints=hints)
-    return "Where the weight is large, most units fall silent for most digits."
+        got = answer(nll, code, decoder, weight)
+        close(got, nll + weight * size, what, hints=hints)
+    return "Codes ten times smaller and columns ten times larger cost the same."
 
 
 @exercise
 def same_copies(answer) -> str:
     """Exercise 2.5: whether AᵀA = I, so that tied weights A W give the copies that W gives."""
-    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))[0]
-    turn = turn * turn.det().sign()  # a rotation
+    plus_minus = [[-1, 1, -1, -1], [1, 1, 1, -1], [1, -1, -1, -1], [1, 1, -1, 1]]
+    turn = torch.tensor(plus_minus) / 2  # a rotation, with AᵀA = I to the last bit
     cases = [
         ("the identity", torch.eye(3), True, "nothing has changed"),
         ("a stretch by 2", 2 * torch.eye(3), False, "the copies are four times as large"),
         ("a rotation", turn, True, "AᵀA = I"),
         ("a reflection", torch.diag(torch.tensor([1.0, -1.0])), True, "its determinant is -1"),
         ("an exchange of two units", torch.eye(5)[[1, 0, 2, 3, 4]], True, "AᵀA = I"),
+        (
+            "columns of length 1 that are not at right angles",
+            torch.tensor([[1.0, 0.6, -0.375], [0.0, 0.8, 0.0], [0.0, 0.0, 0.859375**0.5]]),
+            False,
+            "AᵀA has entries off its diagonal, though they add up to 0",
+        ),
         ("a shear", torch.tensor([[1.0, 1.0], [0.0, 1.0]]), False, "volumes stay, copies do not"),
         (
             "a stretch by 2 and by ½",

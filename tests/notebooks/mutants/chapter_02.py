@@ -45,6 +45,24 @@ MUTANTS = [
         slip="a transpose for an inverse",
     ),
     Mutant(
+        cell="codes-10",
+        old="decoder.norm(dim=0)",
+        new="unit(decoder).norm(dim=0)",
+        slip="columns taken for unit vectors, as those of PCA are",
+    ),
+    Mutant(
+        cell="codes-13",
+        old="eigenvalues[8:].sum()",
+        new="eigenvalues[7:].sum()",
+        slip="one eigenvalue too many among the discarded",
+    ),
+    Mutant(
+        cell="codes-17",
+        old="wide + 3 <",
+        new="nonlinear[32] + 3 <",
+        slip="the narrow network taken for the wide one",
+    ),
+    Mutant(
         cell="codes-19",
         old="torch.bernoulli(chances, generator=generator)).abs()",
         new="torch.bernoulli(1 - chances, generator=generator)).abs()",
