@@ -1,4 +1,4 @@
-"""Boxes for what stands out: notes, which are block quotes in the sources, and promises."""
+"""What stands out: notes, which are block quotes in the sources; promises; captions."""
 
 import re
 from itertools import groupby
@@ -87,6 +87,26 @@ def draw_promises(app, doctree, docname):
         block.replace_self(box)
 
 
+def part_captions(app, doctree):
+    """Give a figure's caption, a first sentence in italics, a paragraph of its own."""
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") != "cell_code" or cell.parent is None:
+            continue
+        after = cell.next_node(descend=False, siblings=True)
+        if not isinstance(after, nodes.paragraph) or len(after.children) < 2:
+            continue
+        texts = [child for child in after.children if child.astext().strip()]
+        if len(texts) > 1 and isinstance(texts[0], nodes.emphasis) and texts[0].astext()[-1] == ".":
+            at = after.index(texts[0]) + 1
+            rest = nodes.paragraph("", "", *(child.deepcopy() for child in after.children[at:]))
+            first = next(child for child in rest.children if child.astext().strip())
+            if isinstance(first, nodes.Text):
+                rest.replace(first, nodes.Text(first.lstrip()))
+            rest.source, rest.line = after.source, after.line
+            del after[at:]
+            after.parent.insert(after.parent.index(after) + 1, rest)
+
+
 def mark_solutions(app, doctree):
     """Name the cells of solutions, so that what they print is not printed without them."""
     for cell in doctree.findall(nodes.container):
@@ -106,6 +126,7 @@ def setup(app):
     """Connect to Sphinx."""
     app.add_transform(DrawNotes)
     app.connect("doctree-read", name_imports)
+    app.connect("doctree-read", part_captions)
     app.connect("doctree-read", mark_solutions)
     app.connect("doctree-read", count_promises)
     app.connect("env-updated", renew_landing_page)

@@ -191,6 +191,8 @@ async function renderView(script, states, getModel) {
     return;
   }
   const still = place.previousElementSibling;
+  // While it is drawn it takes no height, beside the still that it replaces: the text stays put.
+  if (still?.matches(".book-still")) place.style.cssText = "height: 0; margin: 0; overflow: hidden";
   const ids = descendants(root, states).filter((id) => states[id]);
   let drawn = true;
   if (ids.some((id) => !PASSIVE.has(states[id].model_name))) place.append(kernelNotice());
@@ -201,6 +203,7 @@ async function renderView(script, states, getModel) {
     drawn &&= done;
   }
   if (drawn && still?.matches(".book-still")) still.remove();
+  place.removeAttribute("style");
 }
 
 async function renderPage() {

@@ -30,6 +30,7 @@ CELLS = [
     ),
     f"## Long\n\n$$ s = {SUM} \\tag{{1.1}} $$\n\n"
     f"$$ \\begin{{matrix}} {ROW} \\end{{matrix}} \\tag{{1.2}} $$",
+    "## Solutions\n\n### Solution 1.1",
     ("# Solution 1.1\nprint('Correct: it is so')", FOLDED),
 ]
 
@@ -98,6 +99,9 @@ def test_without_scripts_each_figure_is_a_picture_with_words(chapter, new_page):
     shot = Image.open(io.BytesIO(image.screenshot())).convert("L")
     assert shot.getextrema()[0] < 60, "the picture has arrived"
     assert "JavaScript is off" in stills.first.inner_text()
+    for name in ("--pst-color-background", "--pst-color-text-muted"):  # the button's and captions'
+        read = f"getComputedStyle(document.documentElement).getPropertyValue('{name}')"
+        assert page.evaluate(read).strip().startswith("#"), name
 
 
 def test_search_engines_and_axe_find_the_picture_described(chapter, new_page):
@@ -150,6 +154,7 @@ def test_what_is_said_of_a_solution_is_shown_and_printed_with_it_only(open_chapt
     said = page.locator(".cell_output", has_text="Correct: it is so")
     assert not said.is_visible()
     assert not on_paper(page).get_by_text("Correct: it is so").last.is_visible()
+    assert not page.get_by_role("heading", name="Solution 1.1").last.is_visible(), "over nothing"
     page.emulate_media(media="screen")
     page.locator("details.hide summary").last.click()
     assert said.is_visible()

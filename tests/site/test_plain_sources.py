@@ -48,6 +48,9 @@ The works.
 
 <a id="kingma2014auto"></a>Diederik P. Kingma and Max Welling. Auto-encoding variational Bayes.
 """
+SAID = """*A line, $y = x$, and a curve.* Where they meet, **both** are 1.
+
+*Words* in italics."""
 PROMISE = {"tags": ["nbval-check-output", "keep_output"]}
 CLAIM = r'print("✓ {} holds\n    · gap 1e-07 · bound 0.001")'
 
@@ -60,7 +63,8 @@ def book(module_book):
     seven = SEVEN + "\n## The ELBO's name"
     module_book.notebook("07-seven", seven, *folded, (CLAIM.format("one"), PROMISE))
     two = f"{CLAIM.format('two')}\n{CLAIM.format('three')}"
-    module_book.notebook("08-eight", EIGHT, (two, PROMISE), ("print('✓ not promised')", {}))
+    eight = (EIGHT, (two, PROMISE), ("print('✓ not promised')", {}), SAID)
+    module_book.notebook("08-eight", *eight)
     module_book.notebook("intro", "# Mini\n\nEach build checks every promise in\nthe book.")
     module_book.build()
     return module_book
@@ -124,6 +128,15 @@ def test_a_block_quote_that_begins_with_bold_words_is_a_note(book):
     assert note.select_one('a[href="#equation-8-1"]')
     (quote,) = page.select("article blockquote")
     assert quote.get_text().strip() == "Only a quotation."
+
+
+def test_a_caption_is_a_paragraph_of_its_own(book):
+    (caption, rest, other) = (
+        soup(book, "08-eight").find_all("div", class_="cell")[-1].find_next_siblings("p")
+    )
+    assert [part.name for part in caption.contents] == ["em"] and caption.select(".katex")
+    assert rest.get_text() == "Where they meet, both are 1." and rest.strong
+    assert other.get_text() == "Words in italics."
 
 
 def test_a_promise_shows_its_claim_and_its_numbers(book):

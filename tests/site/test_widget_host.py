@@ -138,7 +138,7 @@ def test_a_panel_that_needs_python_says_so_and_shows_its_picture(page):
     assert "need a running kernel" in notice.text_content()
     links = notice.get_by_role("link")
     assert "mybinder.org/v2/gh/Owner/the-book" in links.nth(0).get_attribute("href")
-    assert links.nth(1).get_attribute("href").endswith("/intro.html#rerun")
+    assert links.nth(1).get_attribute("href").endswith("/intro.html#how-to-read-launch-and-rerun")
     picture = page.get_by_alt_text("A red board")
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 40
 

@@ -232,6 +232,19 @@ def test_the_guide_goes_by_keyboard_and_can_be_skipped_and_asked_for(desk):
     assert step_of(desk) == "1 of 4"
 
 
+def test_nothing_moves_from_step_to_step_and_all_that_a_step_points_at_is_in_sight(desk):
+    desk.set_viewport_size({"width": 375, "height": 800})
+    tops = []
+    for k in range(1, 5):
+        tops.append(desk.evaluate("document.querySelector('.vw-board').offsetTop"))
+        guide = desk.locator(".vw-guide")
+        guide.get_by_role("button", name="Next" if k < 4 else "Done").click()
+        for node in desk.locator(".vw-pointed").all():
+            box = node.bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= 800
+    assert len(set(tops)) == 1
+
+
 def test_the_guide_is_shown_once_unless_asked_for(desk):
     assert desk.locator(".vw-guide").is_visible()
     desk.reload()  # although nothing was pressed

@@ -201,7 +201,8 @@ function guide(steps, say, undo) {
   const turn = (to) => {
     go(to);
     if (step < 0) return;
-    steps[step].nodes[0].scrollIntoView({ block: "nearest" });
+    // All that the step speaks of, as far as it fits, and the first of it in any case.
+    [...steps[step].nodes].reverse().forEach((node) => node.scrollIntoView({ block: "nearest" }));
     say(`${count.textContent}: ${text.textContent}`);
   };
   const back = button("Back", () => turn(step - 1));
@@ -237,7 +238,7 @@ function guide(steps, say, undo) {
     if (step === 0 && document.activeElement === back) next.focus(); // a button that is off hears no key
     back.disabled = step === 0;
     next.textContent = step === steps.length - 1 ? "Done" : "Next";
-    skip.hidden = step === steps.length - 1;
+    skip.style.visibility = step === steps.length - 1 ? "hidden" : ""; // its room stays: nothing moves
   }
 
   // It has been seen when it has been on the screen, whatever the reader then does.
