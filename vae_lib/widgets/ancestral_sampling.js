@@ -3,9 +3,9 @@
 const EXTENT = [-3.5, 3.5, -3.5, 3.5];
 const NEXT = { 1: "Decode z", 2: "Draw the pixels", 3: "Start again: draw z" };
 const TOLD = {
-  1: "z is drawn from N(0, I). Nothing else is known yet.",
+  1: "z is drawn from N(0, I), or placed by hand. Nothing else is known yet.",
   2: "The decoder has turned z into the probability of ink in each pixel. This is no digit yet.",
-  3: "Each pixel is drawn on its own, given its probability. This is x, a draw from p(x, z).",
+  3: "Each pixel is drawn on its own, given its probability. This is x, a draw from p(x); z and x together are one from p(x, z).",
 };
 
 function render({ model, el }) {

@@ -22,14 +22,14 @@ MUTANTS = [
     ),
     Mutant(
         cell="latent-13",
-        old="two = torch.bernoulli(pi[:, [i, j]], generator=generator)",
-        new="two = torch.bernoulli(pi.mean(0)[[i, j]].expand(4000, 2), generator=generator)",
+        old="two = torch.bernoulli(chances, generator=generator)",
+        new="two = torch.bernoulli(chances.mean(0).expand(400_000, 2), generator=generator)",
         slip="pixels drawn from their marginal probabilities",
     ),
     Mutant(
         cell="latent-46",
-        old=".sum(0).log()",
-        new=".log().mean(0)",
+        old="joint.sum(0).log()",
+        new="joint.log().mean(0)",
         slip="a mixture of logarithms for the logarithm of a mixture",
     ),
     Mutant(
