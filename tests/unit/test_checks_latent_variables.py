@@ -109,6 +109,19 @@ def grandchild(p_a, p_b, p_c, count, generator):
     return torch.stack([a, b, c], 1)
 
 
+def _reseeded(generator):
+    return torch.Generator().manual_seed(generator.initial_seed())
+
+
+def sorted_chain(p_a, p_b, p_c, count, generator):
+    draws = chain(p_a, p_b, p_c, count, generator)
+    return draws[draws[:, 0].argsort()]
+
+
+def tiled_chain(p_a, p_b, p_c, count, generator):
+    return chain(p_a, p_b, p_c, 2000, generator).repeat(count // 2000 + 1, 1)[:count]
+
+
 def shared_noise(p_a, p_b, p_c, count, generator):
     u = torch.rand(count, generator=generator)
     a = (u < p_a).long()
@@ -205,6 +218,13 @@ WRONG = [
     ("draw_chain", lambda a, b, c, n, g: chain(a, b, c, 10, g), "shape"),
     ("draw_chain", lambda a, b, c, n, g: chain(a, b, c, n, None), "generator"),
     ("draw_chain", lambda a, b, c, n, g: chain(a, b, c, n, torch.Generator()), "generator"),
+    ("draw_chain", lambda a, b, c, n, g: chain(a, b, c, n, _reseeded(g)), "never seed it anew"),
+    ("draw_chain", lambda a, b, c, n, g: chain(0.3, b, c, n, g), "p(a = 1)"),
+    ("draw_chain", lambda a, b, c, n, g: chain(a + 0.02, b, c, n, g), "p(a = 1)"),
+    ("draw_chain", lambda a, b, c, n, g: chain(a, b, c + 0.02, n, g), "p(c = 1"),
+    ("draw_chain", lambda a, b, c, n, g: chain(a, b, c, 100_000, g), "shape"),
+    ("draw_chain", sorted_chain, "depend on each other"),
+    ("draw_chain", tiled_chain, "depend on each other"),
     ("turned_pixel", lambda x, a, i: -change(x, a, i), "sign is turned"),
     ("turned_pixel", lambda x, a, i: a[:, i], "mind the sign"),
     ("turned_pixel", lambda x, a, i: (1 - 2 * x[:, i]) * a[:, i].sigmoid(), "probability"),

@@ -97,44 +97,51 @@ def _continuous(answer, g: Tensor, pi: Tensor, what: str) -> None:
 @exercise
 def draw_chain(answer) -> str:
     """Exercise 4.4: a, then b given a, then c given b; [count, 3]."""
-    count, chances = 40_000, (0.3, torch.tensor([0.2, 0.9]), torch.tensor([0.6, 0.1]))
+    first = (0.3, torch.tensor([0.2, 0.9]), torch.tensor([0.6, 0.1]))
+    second = (0.65, torch.tensor([0.5, 0.15]), torch.tensor([0.3, 0.8]))
+    for chances, count in ((first, 100_000), (second, 80_001)):
+        one, other = (torch.Generator().manual_seed(seed) for seed in (0, 0))
+        draws = _draw(answer, chances, count, one)
+        _follows_the_arrows(draws, *chances)
+        if not torch.equal(_draw(answer, chances, count, other), draws):
+            raise Wrong("the same generator must give the same draws: hand it to every call.")
+        if torch.equal(_draw(answer, chances, count, one), draws):
+            raise Wrong("called again, the generator must give other draws: never seed it anew.")
+    return "Given b, c knows nothing more of a: that is what the missing arrow says."
 
-    def draw(seed: int) -> Tensor:
-        return as_tensor(answer(*chances, count, torch.Generator().manual_seed(seed)), "the draws")
 
-    draws = draw(0)
+def _draw(answer, chances, count: int, generator: torch.Generator) -> Tensor:
+    draws = as_tensor(answer(*chances, count, generator), "the draws")
     if draws.shape != (count, 3):
         raise Wrong(f"the shape should be [{count}, 3], yours is {list(draws.shape)}.")
     if not torch.isin(draws, torch.tensor([0.0, 1.0], dtype=draws.dtype)).all():
         raise Wrong("the variables are binary: draw 0 or 1, do not return probabilities.")
-    _follows_the_arrows(draws)
-    if not torch.equal(draw(0), draws) or torch.equal(draw(1), draws):
-        raise Wrong(
-            "the same generator must give the same draws and another one others: "
-            "hand `generator` to every call that draws."
-        )
-    return "Given b, c knows nothing more of a: that is what the missing arrow says."
+    return draws
 
 
-def _follows_the_arrows(draws: Tensor) -> None:
-    """Shares of 1 given the parents, at the chances that draw_chain hands out."""
+def _follows_the_arrows(draws: Tensor, p_a: float, p_b: Tensor, p_c: Tensor) -> None:
+    """Shares of 1 given the parents, and draws that are independent of each other."""
     a, b, c = draws.bool().unbind(1)
     tests = {
-        "p(a = 1)": (a, 0.3),
-        "p(b = 1 | a = 0)": (b[~a], 0.2),
-        "p(b = 1 | a = 1)": (b[a], 0.9),
-        "p(c = 1 | b = 0)": (c[~b], 0.6),
-        "p(c = 1 | b = 1)": (c[b], 0.1),
+        "p(a = 1)": (a, p_a),
+        "p(b = 1 | a = 0)": (b[~a], float(p_b[0])),
+        "p(b = 1 | a = 1)": (b[a], float(p_b[1])),
+        "p(c = 1 | b = 0)": (c[~b], float(p_c[0])),
+        "p(c = 1 | b = 1)": (c[b], float(p_c[1])),
     }
     for name, (values, want) in tests.items():
         got = float(values.double().mean()) if len(values) else math.nan
-        if not abs(got - want) < 0.03:  # over five standard errors of each
+        if not abs(got - want) < 5 * math.sqrt(want * (1 - want) / max(len(values), 1)):
             child = "|" in name
             hint = " Each child is drawn given the value that its parent took." if child else ""
-            raise Wrong(f"{name} should be {want}, your draws have {got:.2f}.{hint}")
+            raise Wrong(f"{name} should be {want:.2f}, your draws have {got:.3f}.{hint}")
     given = [float(c[b & (a == v)].double().mean()) for v in (False, True)]
     if abs(given[0] - given[1]) > 0.05:
         raise Wrong("given b, c still depends on a: there is no arrow from a to c.")
+    power = torch.fft.rfft(draws - draws.mean(0), dim=0).abs() ** 2
+    lags = torch.fft.irfft(power, n=len(draws), dim=0)  # the autocovariance at every lag
+    if (lags[1:].abs() > 0.05 * lags[0]).any():  # over ten standard errors
+        raise Wrong("the rows depend on each other: draw each of them anew.")
 
 
 @exercise
