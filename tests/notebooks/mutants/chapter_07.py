@@ -64,9 +64,9 @@ MUTANTS = [
     ),
     Mutant(
         cell="vi-13",
-        old="1 / target.precision_matrix.diagonal()",
-        new="target.variance",
-        slip="the marginal variance for the conditional one",
+        old="kl_divergence(q_of(lam), target)",
+        new="kl_divergence(target, q_of(lam))",
+        slip="the forward divergence for the reverse one",
     ),
     Mutant(
         cell="9c2d41aa",
