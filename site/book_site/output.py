@@ -21,14 +21,15 @@ def left_overs(out: Path, pages: set[str]) -> list[Path]:
 
 def setup(app):
     """Connect before the table of contents writes index.html where there is none."""
-    special = set()  # the search and the like, which are written in every build
+    special = set()  # the search and the like, written in every build that writes anything
 
     def note_page(app, pagename, *others):
         special.add(pagename)
 
     def finish(app, exception):
         if exception is None and app.builder.format == "html":
-            for path in left_overs(Path(app.outdir), special | app.env.found_docs):
+            stale = left_overs(Path(app.outdir), special | app.env.found_docs) if special else []
+            for path in stale:
                 path.unlink(missing_ok=True)  # two builds may end at once
             Path(app.outdir, ".nojekyll").touch()  # else GitHub leaves out folders named _…
 

@@ -25,6 +25,8 @@ def test_a_renamed_or_deleted_chapter_leaves_nothing_to_be_published(mini_book):
     mini_book.build()
     assert published(mini_book) == expected("01-one", "02-two")
     assert (mini_book.html / ".nojekyll").exists()
+    mini_book.build()  # with nothing changed, Sphinx writes no page
+    assert published(mini_book) == expected("01-one", "02-two")
 
     old = mini_book.root / "book" / "02-two.ipynb"
     old.rename(old.with_name("02-second.ipynb"))

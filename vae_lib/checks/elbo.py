@@ -234,7 +234,10 @@ def gain(answer) -> str:
             f"the gain of K = {columns} over {rows} rows",
             hints=_gain_slips(log_w - 6),
         )
-        heights = {"near exp(-1000)": -1000.0, "near exp(1000)": 1000.0}
+        heights: dict[str, float | Tensor] = {
+            "near exp(-1000)": -1000.0,
+            "near exp(1000)": 1000.0,
+        }
         heights["near 1 in one row and near exp(-2000) in another"] = far_apart
         for words, height in heights.items():
             what = f"the gain where weights are {words}"
