@@ -45,6 +45,14 @@ def make_tests(checks, right: dict, wrong: list, also_right: list | None = None)
     def test_a_stub_is_not_attempted(name):
         assert getattr(checks, name)(lambda *_: None) is None
 
+    @pytest.mark.parametrize("name", [name for name in right if callable(right[name])])
+    def test_crashes_and_words_are_marked_without_an_error(name, capsys):
+        check = getattr(checks, name)
+        assert check(lambda *a: 1 / 0) is False
+        assert "ZeroDivisionError" in capsys.readouterr().out
+        assert check(lambda *a: "words") is False
+        assert capsys.readouterr().out.startswith("Not yet:")
+
     @pytest.mark.parametrize(("name", "answer", "hint"), wrong)
     def test_names_the_slip(name, answer, hint, capsys):
         assert getattr(checks, name)(answer) is False
@@ -56,6 +64,7 @@ def make_tests(checks, right: dict, wrong: list, also_right: list | None = None)
             test_accepts_right_answers,
             test_accepts_one_that_overwrites_its_arguments,
             test_a_stub_is_not_attempted,
+            test_crashes_and_words_are_marked_without_an_error,
             test_names_the_slip,
         )
     }

@@ -159,15 +159,6 @@ def best_counted(y, a, b, s):
 globals().update(make_tests(checks, RIGHT, WRONG, ALSO_RIGHT))
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_crashes_and_words_are_marked_without_an_error(name, capsys):
-    check = getattr(checks, name)
-    assert check(lambda *a: 1 / 0) is False
-    assert "ZeroDivisionError" in capsys.readouterr().out
-    assert check(lambda *a: "words") is False
-    assert capsys.readouterr().out.startswith("Not yet:")
-
-
 @pytest.mark.parametrize("a", [-1.0, 0.0, 0.4, 2.5])
 def test_terms_of_the_linear_model_agree_with_the_direct_elbo(a):
     """E_q[log p(x|z)] - KL(q ‖ p(z)) for q = N(½, 1), y = 2, s = 1, written out."""

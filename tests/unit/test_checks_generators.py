@@ -2,7 +2,6 @@
 
 import math
 
-import pytest
 import torch
 from exercise_tests import make_tests
 
@@ -141,12 +140,3 @@ WRONG = [
 
 
 globals().update(make_tests(checks, RIGHT, WRONG, ALSO_RIGHT))
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_crashes_and_words_are_marked_without_an_error(name, capsys):
-    check = getattr(checks, name)
-    assert check(lambda *a: 1 / 0) is False
-    assert "ZeroDivisionError" in capsys.readouterr().out
-    assert check(lambda *a: "words") is False
-    assert capsys.readouterr().out.startswith("Not yet:")
