@@ -186,7 +186,7 @@ def active_units(
 
 def _check(model: Latent, x: Tensor, samples: int) -> None:
     if isinstance(model, Autoencoder):
-        check_images(x, "x")
+        check_images(x, "x", bounded=model.bounded)
     if x.ndim != 2 or len(x) == 0:
         raise ValueError(f"x has shape {list(x.shape)}, not [B, P] with B > 0")
     if samples < 2:

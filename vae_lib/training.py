@@ -128,7 +128,8 @@ def fit(
     end training and keep the best epoch. A second Ctrl-C does not wait for the batch.
 
     Args:
-        train, heldout: grey images in [0, 1], [N, P]; they take on the type of the weights.
+        train, heldout: grey images in [0, 1], [N, P], or any real numbers where the model's
+            likelihood is one of those; they take on the type of the weights.
         objective: (model, x, generator) -> {"loss": [B], …}, in nats; see ``vae_lib.bounds``.
         lr: the learning rate of :func:`adam`, by default 0.002.
         device: where to train; None takes the best there is. The model comes back to the device
@@ -137,7 +138,8 @@ def fit(
         augment: (images, generator) -> as many images, applied before binarisation.
         binarisation: "dynamic" draws black-and-white digits anew each epoch; "static" draws them
             once, from ``seed`` (results of the two are never compared); "none" takes grey values
-            as they are, for a likelihood of grey values: a Bernoulli one is then a mere score.
+            as they are, for a likelihood of grey values or real numbers, which takes no other: a
+            Bernoulli one is then a mere score.
         optimiser: in place of Adam, over parameters of ``model``.
         schedule: a scheduler of that optimiser (which it brings along), stepped once an epoch.
         checkpoint: a ``.safetensors`` path to which the best weights are saved as they come. A
@@ -159,6 +161,7 @@ def fit(
         raise ValueError("augment needs grey images, and static binarisation leaves none: drop one")
     for images, name in ((train, "train"), (heldout, "heldout")):
         _check_set(images, name, model)
+    _check_binarisation(model, binarisation)
     optimiser = _check_optimiser(model, optimiser, schedule, lr)
     place = pick_device(device)
     if checkpoint is not None:
@@ -218,6 +221,7 @@ def evaluate(
     """
     _check_numbers(1, batch_size, None, binarisation)
     _check_set(images, "images", model)
+    _check_binarisation(model, binarisation)
     place = _first(model).device
     return _evaluate(model, images.to(place), objective, seed, batch_size, binarisation)
 
@@ -328,7 +332,8 @@ class _Run:
             yield x.to(kind)
 
     def augmented(self, batch: Tensor, augment: Augment) -> Tensor:
-        images = check_images(augment(batch, self.generator), "augment's result")
+        bounded = _bounded(self.model)
+        images = check_images(augment(batch, self.generator), "augment's result", bounded=bounded)
         if images.shape != batch.shape:
             raise ValueError(
                 f"augment made {list(images.shape)} of {list(batch.shape)}: it must return as many "
@@ -522,11 +527,25 @@ def _check_set(images: Any, name: str, model: Any) -> None:
         raise TypeError(f"the model is a {type(model).__name__}, not a torch.nn.Module")
     if next(model.parameters(), None) is None:
         raise ValueError("the model has no parameters: there is nothing to train")
-    check_images(images, name, getattr(_plain(model), "pixels", None))
+    check_images(images, name, getattr(_plain(model), "pixels", None), _bounded(model))
     if images.ndim != 2:
         raise ValueError(
             f"{name} has shape {list(images.shape)}, not [N, pixels]: "
             "flatten each image with .flatten(1)"
+        )
+
+
+def _bounded(model: nn.Module) -> bool:
+    """Whether the model's x lies in [0, 1]: it says so, or it says nothing."""
+    return bool(getattr(_plain(model), "bounded", True))
+
+
+def _check_binarisation(model: nn.Module, binarisation: str) -> None:
+    likelihood = getattr(_plain(model), "likelihood", "bernoulli")
+    if binarisation != "none" and likelihood != "bernoulli":
+        raise ValueError(
+            f"binarisation is {binarisation!r}, which makes every value 0 or 1, but the model's "
+            f"likelihood is {likelihood!r}: pass binarisation='none'"
         )
 
 
