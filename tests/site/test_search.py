@@ -48,6 +48,11 @@ def test_the_browser_finds_the_stems_that_the_index_holds(module_book, module_bo
 
 # What learners type, and a page that must be among the answers.
 QUERIES = {
+    "formula sheet": "book/formulas",
+    "glossary": "book/glossary",
+    "amortization gap": "book/glossary",
+    "mean-field": "book/glossary",
+    "ELBO formula": "book/formulas",
     "reparameterization trick": "book/words",
     "reparametrization": "book/words",
     "reparameterized sample": "book/10-the-vae",
