@@ -90,6 +90,47 @@ def training_step(loss_of: Callable[[], Terms], optimiser: torch.optim.Optimizer
     return {name: term.detach() for name, term in terms.items()}
 
 
+def first_nonfinite(model: nn.Module, terms_of: Callable[[], Terms]) -> str | None:
+    """Name what is NaN or infinite first in a training step, or None where all is finite.
+
+    Looks, in the order of computing, at the weights, at what goes into and comes out of each
+    module that has no children, at the terms ("loss" last), and at the gradients of the mean
+    loss. It takes no step and leaves ``.grad`` alone. Introduced in "When it does not train".
+
+        first_nonfinite(model, lambda: bounds.elbo_terms(model, x, generator))
+        # "output of encoder.4"; "input of decoder.0": made between the networks; "nll"; …
+    """
+    found: list[str] = []
+
+    def look(name: str, value: Any) -> None:
+        if isinstance(value, Tensor) and not bool(value.isfinite().all()):
+            found.append(name)
+
+    def look_at_module(part: nn.Module, given: Any, result: Any) -> None:
+        for value in given:
+            look(f"input of {names[part]}", value)
+        look(f"output of {names[part]}", result)
+
+    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    for name, weight in model.named_parameters():
+        look(f"weight {name}", weight)
+    names = {part: name for name, part in model.named_modules() if not [*part.children()]}
+    hooks = [part.register_forward_hook(look_at_module) for part in names]
+    try:
+        terms = terms_of()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for name in sorted(terms, key="loss".__eq__):
+        look(name, terms[name])
+    if not found:
+        loss = terms["loss"].mean()
+        gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+        for name, gradient in zip(weights, gradients, strict=True):
+            look(f"gradient of {name}", gradient)
+    return found[0] if found else None
+
+
 def adam(model: nn.Module, lr: float = 2e-3) -> torch.optim.Adam:
     """Adam for ``model``, in its fused form where every supported PyTorch has one."""
     kind = next(model.parameters()).device.type
@@ -189,7 +230,7 @@ def fit(
         try:
             if resume:
                 run.go_on()
-            with _bar(epochs, progress) as bar:
+            with progress_bar(epochs, "epoch", progress) as bar:
                 run.train_until(epochs, patience, bar, on_epoch)
         except KeyboardInterrupt:
             run.history.interrupted = True
@@ -463,10 +504,11 @@ def _goes_on_without_a_file() -> Iterator[None]:
         warnings.warn(f"{error}. Training goes on without it.", RuntimeWarning, stacklevel=4)
 
 
-def _bar(epochs: int, progress: bool) -> "tqdm[Any]":
+def progress_bar(total: int, unit: str, progress: bool) -> "tqdm[Any]":
+    """tqdm's bar, or a silent one where ``progress`` is false or TQDM_DISABLE is set."""
     # tqdm's bar in a notebook does not read TQDM_DISABLE, so it is read here
     silent = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    return tqdm(total=epochs, unit="epoch", leave=False, disable=silent)
+    return tqdm(total=total, unit=unit, leave=False, disable=silent)
 
 
 def _plain(model: nn.Module) -> nn.Module:
