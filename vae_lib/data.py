@@ -139,7 +139,7 @@ def check_images(
     if not (math.isfinite(low) and math.isfinite(high)):
         wrong = ~images.isfinite()
         raise ValueError(
-            f"{name} has {int(wrong.sum())} values that are NaN or infinite, the first at "
+            f"{name} has NaN or infinite values ({int(wrong.sum())} in all), the first at "
             f"{wrong.nonzero()[0].tolist()}: leave such rows out, or fill the gaps first"
         )
     if bounded and not (low >= 0 and high <= 1):

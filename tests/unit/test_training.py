@@ -1005,7 +1005,7 @@ def failing_schedule():
         (torch.zeros(5, 784), torch.zeros(0, 784), "heldout is empty"),
         (torch.zeros(5, 28, 28), torch.zeros(5, 784), r"train has shape \[5, 28, 28\]"),
         (torch.full((5, 784), 255.0), torch.zeros(5, 784), "train has pixels from 255 to 255"),
-        (torch.zeros(5, 784), torch.full((5, 784), math.nan), "heldout has 3920 values"),
+        (torch.zeros(5, 784), torch.full((5, 784), math.nan), "heldout has NaN or infinite"),
         (torch.zeros(5, 784, dtype=torch.uint8), torch.zeros(5, 784), "train has dtype"),
         (
             torch.zeros(5, 100),
@@ -1116,7 +1116,7 @@ def test_a_table_of_real_numbers_is_trained_on_as_it_is():
     fit(table, x, x, keep, epochs=1, augment=lambda x, g: x, **options)
     assert torch.equal(torch.cat(seen[1:3]).sort(0).values, x.sort(0).values)
     assert evaluate(table, x, elbo_terms, binarisation="none")["heldout_loss"] > 0
-    with pytest.raises(ValueError, match="augment's result has 240 values that are NaN"):
+    with pytest.raises(ValueError, match=r"augment's result has NaN .*\(240 in all\)"):
         fit(
             table, x, x, keep, epochs=1, augment=lambda x, g: x * math.nan, batch_size=60, **options
         )
