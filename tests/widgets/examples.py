@@ -93,6 +93,22 @@ def lambda_plane() -> widgets.LambdaPlane:
     return widgets.LambdaPlane(rho=0.9)
 
 
+def gradient_spread(**options) -> widgets.GradientSpread:
+    return widgets.GradientSpread(**options)
+
+
+def log_weights(samples: int = 256) -> torch.Tensor:
+    """log w [K, 5] of five digits whose log p(x) is near -90, ever more spread."""
+    draws = torch.randn(samples, 5, generator=torch.Generator().manual_seed(6)).double()
+    spread = torch.linspace(0.5, 3, 5).double()
+    return -90 - spread**2 / 2 + spread * draws
+
+
+def bound_ladder(**options) -> widgets.BoundLadder:
+    level = torch.full((5,), -90.0, dtype=torch.float64)
+    return widgets.BoundLadder(log_weights(), level, digits(5), **options)
+
+
 FIGURES = (
     latent_pad,
     draw_digit,
@@ -102,5 +118,7 @@ FIGURES = (
     ancestral_sampling,
     two_gaussians,
     lambda_plane,
+    bound_ladder,
+    gradient_spread,
 )
 ALL = {make.__name__: make for make in FIGURES}

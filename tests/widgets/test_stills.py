@@ -72,6 +72,8 @@ def test_drawing_leaves_matplotlib_as_it_was(name):
         ("ancestral_sampling", {"step": 3}),
         ("two_gaussians", {"shaded": "p||q"}),
         ("lambda_plane", {"mean": [1.0, 1.0]}),
+        ("bound_ladder", {"power": 6}),
+        ("gradient_spread", {"samples": 64}),
     ],
 )
 def test_the_picture_is_of_the_figure_as_it_stands(name, moved):
