@@ -83,6 +83,11 @@ QUERIES = {
     "interpolation": "book/words",
     "generate new images": "book/words",
     "inference network": "book/words",
+    "anomaly detection": "book/words",
+    "tabular data": "book/words",
+    "RGB images": "book/words",
+    "outlier": "book/words",
+    "dequantization": "book/your-own-data",
     "jensen": "book/08-the-elbo",
     "color": "book/08-the-elbo",
 }
