@@ -90,6 +90,7 @@ def curves():
         "lambda_plane": ".vw-handle",
         "bound_ladder": "input",
         "gradient_spread": "input",
+        "rate_distortion": "input",
     }
     for name, selector in moved.items():
         widget = examples.ALL[name]()

@@ -109,6 +109,14 @@ def bound_ladder(**options) -> widgets.BoundLadder:
     return widgets.BoundLadder(log_weights(), level, digits(5), **options)
 
 
+def rate_distortion(**options) -> widgets.RateDistortion:
+    betas, g = (0.5, 1.0, 4.0), torch.Generator().manual_seed(6)
+    decoders = {b: network(3, 16, 784, seed=20 + k) for k, b in enumerate(betas)}
+    points = {0.5: (9.25, 31.5), 1.0: (6.0, 34.25), 4.0: (0.5, 45.125)}
+    posteriors = {b: tuple(torch.randn(2, 5, 3, generator=g)) for b in betas}
+    return widgets.RateDistortion(decoders, points, posteriors, digits(), **options)
+
+
 FIGURES = (
     latent_pad,
     draw_digit,
@@ -120,5 +128,6 @@ FIGURES = (
     lambda_plane,
     bound_ladder,
     gradient_spread,
+    rate_distortion,
 )
 ALL = {make.__name__: make for make in FIGURES}

@@ -32,6 +32,7 @@ from vae_lib.widgets.evidence_split import EvidenceSplit
 from vae_lib.widgets.gradient_spread import GradientSpread
 from vae_lib.widgets.lambda_plane import LambdaPlane
 from vae_lib.widgets.latent_pad import LatentPad
+from vae_lib.widgets.rate_distortion import RateDistortion
 from vae_lib.widgets.rerun import RerunPanel, Settings
 from vae_lib.widgets.two_gaussians import TwoGaussians
 
@@ -45,6 +46,7 @@ __all__ = [
     "GradientSpread",
     "LambdaPlane",
     "LatentPad",
+    "RateDistortion",
     "RerunPanel",
     "Settings",
     "TwoGaussians",
