@@ -546,7 +546,8 @@ def _check_finite(row: dict[str, float]) -> None:
         if not math.isfinite(value):
             raise FloatingPointError(
                 f"{name} is {value} at epoch {row['epoch']}: lower lr, or look for NaN in the "
-                "objective; the model has the best weights from before"
+                "objective, where first_nonfinite names its place; the model has the best weights "
+                "from before"
             )
 
 
