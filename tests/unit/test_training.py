@@ -1122,6 +1122,26 @@ def test_a_table_of_real_numbers_is_trained_on_as_it_is():
         )
 
 
+class Poisson(VAE):
+    """A likelihood that the library lacks, as the page on your own data writes one."""
+
+    bounded = False
+
+    def log_likelihood(self, x, z):
+        logits = self.decode(z)
+        return (x * logits - logits.exp() - (x + 1).lgamma()).sum(-1)
+
+
+def test_a_subclass_brings_a_likelihood_of_counts():
+    """With no ceiling: its rates come to the averages of the columns."""
+    rate = torch.tensor([0.5, 3.0, 9.0])
+    x = torch.poisson(rate.expand(400, 3), generator=torch.Generator().manual_seed(0))
+    model, options = Poisson(1, (6,), shape=(3,)), {"epochs": 30, "batch_size": 20, "lr": 0.02}
+    fit(model, x, x, elbo_terms, binarisation="none", device="cpu", progress=False, **options)
+    mean = model.decode(model.sample_prior(2000, torch.Generator().manual_seed(1))).exp().mean(0)
+    torch.testing.assert_close(mean.detach(), x.mean(0), rtol=0.1, atol=0.05)
+
+
 @pytest.mark.parametrize("likelihood", ["continuous bernoulli", "gaussian", "real gaussian"])
 def test_only_a_bernoulli_model_is_shown_black_and_white(likelihood):
     model, x = VAE(1, (5,), shape=(4,), likelihood=likelihood), torch.rand(6, 4)

@@ -108,7 +108,7 @@ def poisson(answer) -> str:
                 "- exp(logits) is missing": (k * a - (k + 1).lgamma()).sum(-1),
             },
         )
-    return "With it, a subclass that overrides log_likelihood trains like any other VAE."
+    return "A subclass with this log_likelihood trains with binarisation='none'."
 
 
 def _rate(k: Tensor, a: Tensor, rate: Tensor) -> Tensor:
