@@ -76,7 +76,7 @@ def log_likelihood(
     x: Tensor,
     generator: torch.Generator,
     samples: int = 1000,
-    chunk: int = 10_000,
+    chunk: int = 1000,
     progress: bool = False,
 ) -> Estimate:
     """log p(x) by importance sampling, log (1 / K) Σ_k w_k with z_k ~ q(z|x): x [B, P].
@@ -87,7 +87,8 @@ def log_likelihood(
         x: examples on the model's device.
         generator: lives on that device too.
         samples: K, for each example.
-        chunk: pairs of an example and a sample that are worked on at once.
+        chunk: pairs of an example and a sample that are worked on at once: 1,000 images of 784
+            pixels stay in a processor's cache; raise it on a GPU.
         progress: show a bar that counts examples.
 
     Raises:
