@@ -14,12 +14,12 @@ def original_units(answer) -> str:
 
     ``nll`` [B] is in nats per row, of columns divided by ``scale`` [P].
     """
-    for nll, scale in (
+    for nats, divisors in (
         ([3.0, 7.5], [10.0, 0.25, 3.0]),
         ([-1.0], [1000.0]),
         ([0.5, 2.0, 2.0], [0.1, 0.1]),
     ):
-        nll, scale = (torch.tensor(v, dtype=torch.float64) for v in (nll, scale))
+        nll, scale = (torch.tensor(v, dtype=torch.float64) for v in (nats, divisors))
         close(
             answer(nll, scale),
             nll + scale.log().sum(),
