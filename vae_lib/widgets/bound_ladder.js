@@ -43,7 +43,10 @@ function render({ model, el }) {
     logW = all.slice(digit * samples, (digit + 1) * samples);
     const start = (model.get("run") * 331) % samples;
     const turned = Float32Array.from(logW, (_, i) => logW[(start + i) % samples]);
-    const bound = sizes.map((K) => ladder(logW, K).bound);
+    // The bound at powers of 2, whose groups use every weight; straight lines between.
+    const exact = Array.from({ length: most + 1 }, (_, p) => ladder(logW, 2 ** p).bound);
+    const between = (v) => exact[Math.floor(v)] + (v % 1) * (exact[Math.ceil(v)] - exact[Math.floor(v)]);
+    const bound = Array.from(nodes, between);
     const run = sizes.map((K) => weigh(turned, 0, K).log);
     const level = evidence[digit];
     low = bound[0] - 0.15 * (level - bound[0]);
