@@ -5,7 +5,7 @@ const REPEATS = 200;
 const MOST = 8; // dimensions, and the power of two of the most samples
 const TRUTH = 2;
 const CLOUD = { top: 26, row: 52, reach: 20 }; // pixels; and gradients to either side
-const SPREAD = { top: 168, base: 318, left: 40, low: 0.1, high: 30 }; // a logarithmic scale
+const SPREAD = { top: 190, base: 340, left: 40, low: 0.1, high: 30 }; // a logarithmic scale
 const WAYS = ["score", "path"];
 
 const meanOfF = (dimension) => 2 * dimension;
@@ -64,7 +64,7 @@ function spreadPicture(undo) {
     const foot = CLOUD.top + 2 * CLOUD.row;
     const parts = [
       svg("path", { d: `M0 ${foot}H${width}M${toX(TRUTH)} ${CLOUD.top - 6}V${foot + 4}` }),
-      svg("path", { d: `M${SPREAD.left} ${SPREAD.top - 8}V${SPREAD.base}H${width}` }),
+      svg("path", { d: `M${SPREAD.left} ${SPREAD.top - 8}V${SPREAD.base}M${SPREAD.left} ${SPREAD.base}H${width}` }),
       text(2, SPREAD.top - 14, "standard deviation", "start"),
       text(toX(TRUTH), 14, "exact: 2"),
     ];
@@ -138,7 +138,7 @@ function render({ model, el }) {
   const choose = (text, chosen) => button(text, () => send(model, { baseline: chosen }));
   const choices = [choose("No baseline", false), choose("Baseline E f", true)];
   const again = button("Draw again", () => send(model, { seed: model.get("seed") + 1 }));
-  const numbers = readings({ score: "score function, std", path: "reparameterised, std", worth: "draws worth one of the path" });
+  const numbers = readings({ score: "score function, std", path: "reparameterised, std", worth: "how many of the first are worth one of the second" });
   const note = h("p", { class: "vw-note" });
 
   const work = frame(() => {
