@@ -16,9 +16,9 @@ MUTANTS = [
     ),
     Mutant(
         cell="symptoms-log",
-        old="each = x * (pi + eps).log()",
-        new="each = x * (pi + 1e-8).log()",
-        slip="an epsilon in one of two logarithms",
+        old="torch.where(x == 1,",
+        new="torch.where(x == 0,",
+        slip="the two logarithms swapped",
     ),
     Mutant(
         cell="symptoms-nan",
