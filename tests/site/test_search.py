@@ -61,6 +61,8 @@ QUERIES = {
     "why are VAE samples blurry": "book/words",
     "negative loss": "book/words",
     "beta-VAE": "book/words",
+    "free bits": "book/12-when-vaes-fail",
+    "KL annealing": "book/12-when-vaes-fail",
     "amortized inference": "book/10-the-vae",
     "regularizer": "book/short-version",
     "normalizing constant": "book/words",
