@@ -202,6 +202,7 @@ def fit(
         raise ValueError("augment needs grey images, and static binarisation leaves none: drop one")
     for images, name in ((train, "train"), (heldout, "heldout")):
         _check_set(images, name, model)
+    _check_columns(train, model)
     _check_binarisation(model, binarisation)
     optimiser = _check_optimiser(model, optimiser, schedule, lr)
     place = pick_device(device)
@@ -546,8 +547,8 @@ def _check_finite(row: dict[str, float]) -> None:
         if not math.isfinite(value):
             raise FloatingPointError(
                 f"{name} is {value} at epoch {row['epoch']}: lower lr, or look for NaN in the "
-                "objective, where first_nonfinite names its place; the model has the best weights "
-                "from before"
+                "objective, where first_nonfinite names its place; standardise columns of real "
+                "numbers first; the model has the best weights from before"
             )
 
 
@@ -578,6 +579,18 @@ def _check_set(images: Any, name: str, model: Any) -> None:
         )
 
 
+def _check_columns(train: Tensor, model: nn.Module) -> None:
+    """With a σ of its own, a column that never changes has a likelihood without a ceiling."""
+    if getattr(_plain(model), "likelihood", "bernoulli") != "real gaussian" or len(train) < 2:
+        return
+    constant = (train == train[0]).all(0).nonzero().flatten().tolist()
+    if constant:
+        raise ValueError(
+            f"train has the same value in every row of column {constant[0]} ({len(constant)} such "
+            "columns in all): its σ would shrink, and the likelihood rise, without end; drop it"
+        )
+
+
 def _bounded(model: nn.Module) -> bool:
     """Whether the model's x lies in [0, 1]: it says so, or it says nothing."""
     return bool(getattr(_plain(model), "bounded", True))
@@ -585,10 +598,11 @@ def _bounded(model: nn.Module) -> bool:
 
 def _check_binarisation(model: nn.Module, binarisation: str) -> None:
     likelihood = getattr(_plain(model), "likelihood", "bernoulli")
-    if binarisation != "none" and likelihood != "bernoulli":
+    if binarisation != "none" and (likelihood != "bernoulli" or not _bounded(model)):
+        own = f"likelihood is {likelihood!r}" if likelihood != "bernoulli" else "x is not bounded"
         raise ValueError(
             f"binarisation is {binarisation!r}, which makes every value 0 or 1, but the model's "
-            f"likelihood is {likelihood!r}: pass binarisation='none'"
+            f"{own}: pass binarisation='none'"
         )
 
 

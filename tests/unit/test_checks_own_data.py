@@ -6,6 +6,7 @@ import torch
 from exercise_tests import make_tests
 from torch.distributions import Independent, Normal, Poisson, TransformedDistribution
 from torch.distributions.transforms import AffineTransform
+from torch.nn.functional import poisson_nll_loss
 
 from vae_lib.checks import own_data as checks
 
@@ -44,6 +45,7 @@ ALSO_RIGHT = [
         lambda n, *s: torch.tensor((n + math.prod(s) * math.log(256)) / math.prod(s)) / math.log(2),
     ),
     ("poisson", lambda k, a: Poisson(a.exp()).log_prob(k).sum(-1)),
+    ("bits", lambda n, *s: bits(n, *s) * math.log(2) / 0.693),
     ("poisson", lambda k, a: poisson(k.float(), a.float())),
 ]
 WRONG = [
@@ -59,6 +61,8 @@ WRONG = [
     ("original_units", lambda n, s: units(n, s).sum(), "the shape"),
     ("original_units", lambda n, s: torch.tensor([5.0149, 9.5149]), "shape"),
     ("original_units", lambda n, s: n, "expected"),
+    ("original_units", lambda n, s: n + (s + 1e-6).log().sum(), "nothing added"),
+    ("original_units", lambda n, s: units(n, s).mean(), "not their mean"),
     ("bits", lambda n, *s: n / math.prod(s) / math.log(2), "no probability yet"),
     ("bits", lambda n, *s: (n / math.prod(s) - math.log(256)) / math.log(2), "the bits more"),
     ("bits", lambda n, *s: n / math.prod(s) + math.log(256), "in nats"),
@@ -69,6 +73,8 @@ WRONG = [
     ("bits", lambda n, *s: bits(n, *s) * math.log(2) ** 2, "divide by it"),
     ("bits", lambda n, *s: bits(n, 3, 16, 16), "expected"),
     ("bits", lambda n, *s: 5.558, "expected"),
+    ("bits", lambda n, *s: bits(-n, *s), "its sign stays"),
+    ("bits", lambda n, c, h, w: bits(n, c, h, h), "colours × height × width"),
     ("poisson", lambda k, a: k * a - a.exp() - (k + 1).lgamma(), "one number for each row"),
     ("poisson", lambda k, a: poisson(k, a) / k.shape[-1], "do not average"),
     ("poisson", lambda k, a: poisson(k, a).sum(), "not over everything"),
@@ -82,5 +88,7 @@ WRONG = [
     ("poisson", lambda k, a: poisson(k, a).clamp(min=-5), "expected"),
     ("poisson", lambda k, a: rated(lambda v: v.exp() + 1e-3)(k, a), "expected"),
     ("poisson", lambda k, a: poisson(k[:, :3], a[:, :3]), "expected"),
+    ("poisson", lambda k, a: Poisson(a.exp()).log_prob(k).exp().prod(-1).log(), "add logarithms"),
+    ("poisson", lambda k, a: -poisson_nll_loss(a, k, full=True, reduction="none").sum(-1), "Stir"),
 ]
 globals().update(make_tests(checks, RIGHT, WRONG, ALSO_RIGHT))

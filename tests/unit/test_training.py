@@ -1142,6 +1142,27 @@ def test_a_subclass_brings_a_likelihood_of_counts():
     torch.testing.assert_close(mean.detach(), x.mean(0), rtol=0.1, atol=0.05)
 
 
+def test_counts_without_a_ceiling_are_not_made_black_and_white():
+    model, x = Poisson(1, (6,), shape=(3,)), torch.tensor([[0.0, 3.0, 9.0]])
+    with pytest.raises(ValueError, match="x is not bounded: pass binarisation='none'"):
+        fit(model, x, x, elbo_terms, epochs=1)
+    with pytest.raises(ValueError, match="x is not bounded"):
+        evaluate(model, x, elbo_terms)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.1])
+def test_a_constant_column_is_refused_where_it_would_have_a_sigma_of_its_own(value):
+    """Standardised in NumPy, one of 0.1 comes out as 1 or -1 in every row, by rounding."""
+    x = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
+    x[:, 2] = value
+    options = {"epochs": 1, "binarisation": "none", "device": "cpu", "progress": False}
+    table = VAE(1, (5,), shape=(4,), likelihood="real gaussian")
+    with pytest.raises(ValueError, match=r"every row of column 2 \(1 such columns in all\)"):
+        fit(table, x, x, elbo_terms, **options)
+    fit(Poisson(1, (5,), shape=(4,)), x.abs(), x.abs(), elbo_terms, **options)  # no σ there
+    fit(table, x[:1], x, elbo_terms, **options)  # of one row nothing can be said
+
+
 @pytest.mark.parametrize("likelihood", ["continuous bernoulli", "gaussian", "real gaussian"])
 def test_only_a_bernoulli_model_is_shown_black_and_white(likelihood):
     model, x = VAE(1, (5,), shape=(4,), likelihood=likelihood), torch.rand(6, 4)
