@@ -114,14 +114,14 @@ def poisson(answer) -> str:
                 "log k! is missing, without which the probabilities do not add up to 1": (
                     k * a - a.exp()
                 ).sum(-1),
+                "the product of many probabilities is 0 to the machine: add logarithms": (
+                    each.exp().prod(-1).log()
+                ),
                 "lgamma(k + 1) is log k!, lgamma(k) is log (k - 1)!": _low(k, a),
                 "the rate is exp(logits), not the logits": _rate(k, a, a.clamp(min=1e-9)),
                 "the rate is exp(logits), not the sigmoid": _rate(k, a, a.sigmoid()),
                 "the rate is exp(logits), not the softplus": _rate(k, a, (1 + a.exp()).log()),
                 "- exp(logits) is missing": (k * a - (k + 1).lgamma()).sum(-1),
-                "the product of many probabilities is 0 to the machine: add logarithms": (
-                    each.exp().prod(-1).log()
-                ),
                 "poisson_nll_loss has Stirling's formula for log k!: take lgamma(k + 1)": (
                     -stirling.sum(-1)
                 ),
