@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from vae_lib import flagship  # noqa: F401  (so that its models are known by name)
 from vae_lib.models import Autoencoder
 
 SHIPPED = Path(__file__).with_name("weights")
@@ -82,7 +83,8 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> nn.Modu
 def load_shipped(name: str) -> Autoencoder:
     """A model whose weights ship with the book, ready for use; ``read_card`` tells its card.
 
-    It is in evaluation mode and frozen: ``.requires_grad_(True)`` lets it train on.
+    It is in evaluation mode, frozen and in float32, also where float16 ships:
+    ``.requires_grad_(True)`` lets it train on.
 
     Raises:
         ValueError: for an unknown ``name``; the message lists those there are.
@@ -90,7 +92,7 @@ def load_shipped(name: str) -> Autoencoder:
     names = sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
     if name not in names:
         raise ValueError(f"no shipped weights {name!r}: there are {names}")
-    return load_checkpoint(SHIPPED / f"{name}.safetensors").eval().requires_grad_(False)
+    return load_checkpoint(SHIPPED / f"{name}.safetensors").float().eval().requires_grad_(False)
 
 
 def read_card(path: str | Path) -> Card:
