@@ -4,7 +4,7 @@
     python benchmarks/train_flagship.py one-layer                # train, then measure
     python benchmarks/train_flagship.py one-layer --minutes 30   # a piece: say it again to go on
     python benchmarks/train_flagship.py --table                  # of benchmarks/results/*.json
-    python benchmarks/train_flagship.py --ship                   # the best weights, to vae_lib
+    python benchmarks/train_flagship.py one-layer --ship         # its weights, to vae_lib/weights
     torchrun --nproc-per-node=2 benchmarks/train_flagship.py one-layer
 
 The 1,000 held-out digits of the embedded set are found among MNIST's 60,000 and left out. Of the
@@ -36,9 +36,11 @@ from torch import Tensor
 
 from vae_lib.bounds import doubly_reparameterised, elbo, iwae_bound, noise
 from vae_lib.checkpoints import (
+    SHIPPED,
     describe,
     load_checkpoint,
     pack_optimiser,
+    read_card,
     read_tensors,
     save_checkpoint,
     write_tensors,
@@ -48,7 +50,8 @@ from vae_lib.evaluation import log_likelihood
 from vae_lib.flagship import FlagshipVAE, TwoLayerVAE
 from vae_lib.training import pick_device
 
-RESULTS = Path(__file__).with_name("results")
+RESULTS = Path(__file__).with_name("results")  # a JSON a run
+WORK = Path(__file__).parents[1] / "_build" / "flagship"  # weights, and what it takes to go on
 VALIDATION, TEST_SAMPLES, AVERAGED = 4_000, 5_000, 0.999
 
 
@@ -383,6 +386,7 @@ def report(name: str, run: Run, measured: dict[str, Any], folder: Path) -> Path:
         "measured": measured,
         "curve": run.rows,
     }
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf8")
     return path
@@ -395,13 +399,13 @@ def train(name: str, options: argparse.Namespace) -> None:
     start, device = time.time(), pick_device(options.device)
     stop = start + 60 * options.stop
     recipe = Recipe(**vars(RECIPES[name]) | json.loads(options.change))
-    path = options.folder / f"{name}.safetensors"
-    options.folder.mkdir(parents=True, exist_ok=True)
+    path = options.work / f"{name}.safetensors"
     train, validation = split(options.root)
     run = Run(recipe, train, validation, device, graphs=rank_and_size()[1] == 1)
     run.go_on(path)
     done = run.train_until(path, start + 60 * options.minutes)
-    if rank_and_size()[0] or not (done or options.measure_anyway):
+    wanted = {"never": False, "done": done, "anyway": True}[options.measure]
+    if rank_and_size()[0] or not wanted:
         return
     model = load_checkpoint(path).float()
     chunk = 100_000 if device.type == "cuda" else 10_000
@@ -412,7 +416,19 @@ def train(name: str, options: argparse.Namespace) -> None:
     }.items():
         measured[what] = measure(model, images, options.samples, device, stop, chunk)
         print(name, what, measured[what], flush=True)
-        report(name, run, measured, options.folder)
+        report(name, run, measured, options.results)
+
+
+def ship(name: str, work: Path, results: Path, folder: Path = SHIPPED) -> Path:
+    """Copy a run's best weights, in float16, to ``folder``; the card is its JSON less the curve."""
+    told = json.loads((results / f"{name}.json").read_text("utf8"))
+    card = {key: value for key, value in told.items() if key not in ("curve", "versions")}
+    card["trained with"] = told["versions"]
+    model = load_checkpoint(work / f"{name}.safetensors")
+    path = save_checkpoint(model, folder / f"flagship-{name}.safetensors", card)
+    copy_of_card = json.dumps(read_card(path), indent=2, ensure_ascii=False) + "\n"
+    path.with_suffix(".json").write_text(copy_of_card, "utf8")
+    return path
 
 
 def table(folder: Path = RESULTS) -> str:
@@ -433,23 +449,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"of {sorted(RECIPES)}")
     parser.add_argument("--root", default=None, help="holds MNIST/raw; else VAE_LIB_DATA")
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="where results go")
+    parser.add_argument("--work", type=Path, default=WORK, help="for weights and states")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="for a JSON a run")
     parser.add_argument("--device", default=None)
     parser.add_argument("--minutes", type=float, default=math.inf, help="then stop, to go on later")
     parser.add_argument("--samples", type=int, default=TEST_SAMPLES, help="to measure with")
     parser.add_argument("--change", default="{}", help="settings of the recipe, as JSON")
-    parser.add_argument("--measure-anyway", action="store_true", help="where time ran out, too")
+    parser.add_argument("--measure", choices=("never", "done", "anyway"), default="done")
     parser.add_argument("--stop", type=float, default=math.inf, help="minutes: measure no further")
+    parser.add_argument("--ship", action="store_true", help="copy weights that were measured")
     parser.add_argument("--table", action="store_true", help="print the table of the results")
     options = parser.parse_args()
     if options.table:
-        print(table(options.folder))
+        print(table(options.results))
     if unknown := set(options.names) - set(RECIPES):
         raise SystemExit(f"no recipe {sorted(unknown)}: there are {sorted(RECIPES)}")
     if "RANK" in os.environ:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     for name in options.names:
-        train(name, options)
+        if options.ship:
+            print(ship(name, options.work, options.results))
+        else:
+            train(name, options)
     if dist.is_initialized():
         dist.destroy_process_group()
 
