@@ -195,6 +195,19 @@ def test_a_step_that_warmed_up_is_taken_back(script):
         assert torch.equal(tensor, before[name]), name
 
 
+def test_a_step_without_a_finite_gradient_is_left_out(script, monkeypatch):
+    run = tiny(script)
+    run.train_epoch()
+    before, place = run.snapshot(), int(run.place)
+    monkeypatch.setattr(script, "elbo", lambda model, x, eps, beta: bounds.elbo(model, x, eps / 0))
+    run.place.zero_()
+    run.step(True)
+    for name, tensor in run.snapshot().items():
+        moved = name == "generator" or name.startswith("average")
+        assert moved or torch.equal(tensor, before[name]), name
+    assert place and run.total.isfinite()
+
+
 def test_measuring_stops_in_time_and_says_how_far_it_came(script):
     model = FlagshipVAE(latent=2, hidden=(4,), shape=(2, 2))
     images = torch.rand(2_500, 4, generator=seeded(5))
