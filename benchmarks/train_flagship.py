@@ -140,6 +140,10 @@ class Run:
 
     def __post_init__(self) -> None:
         recipe, device = self.recipe, self.device
+        if recipe.batch % rank_and_size()[1]:
+            raise ValueError(
+                f"{rank_and_size()[1]} processes cannot share batches of {recipe.batch}"
+            )
         self.model = recipe.build().to(device)
         if device.type == "cuda":
             torch.backends.cudnn.deterministic = True
@@ -359,7 +363,7 @@ def measure(
         "standard_error": round(float(nll.std()) / len(nll) ** 0.5, 3),
         "digits": len(nll),
         "samples": samples,
-        # the estimate is low by about half the squared error of each digit's
+        # by the delta method, which sees too little where few weights decide
         "sampling_bias": round(float((error**2).mean()) / 2, 3),
         "seconds": round(time.perf_counter() - start, 1),
     }
@@ -411,7 +415,8 @@ def train(name: str, options: argparse.Namespace) -> None:
     if rank_and_size()[0] or not wanted:
         return
     model = load_checkpoint(path).float()
-    chunk = 100_000 if device.type == "cuda" else 10_000
+    # what a processor's cache holds is twice as fast for convolutions
+    chunk = 100_000 if device.type == "cuda" else 300 if model.net == "residual" else 10_000
     measured = {}
     for what, images in {
         "test": load_mnist("test", options.root).images,
@@ -468,7 +473,9 @@ def main() -> None:
         print(table(options.results))
     if unknown := set(options.names) - set(RECIPES):
         raise SystemExit(f"no recipe {sorted(unknown)}: there are {sorted(RECIPES)}")
-    if "RANK" in os.environ:
+    if "RANK" in os.environ:  # torchrun's
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     for name in options.names:
         if options.ship:

@@ -11,7 +11,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vae_lib.distributions import LOG_2PI, DiagonalGaussian, gaussian_log_prob, wide
+from vae_lib.distributions import (
+    LOG_2PI,
+    DiagonalGaussian,
+    gaussian_log_prob,
+    standard_normal,
+    wide,
+)
 from vae_lib.models import VAE, MixturePrior, from_seed, mlp
 
 NETS = ("gated", "residual")
@@ -26,7 +32,8 @@ class Gated(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         a, b = self.both(x).chunk(2, -1)
-        return a * b.sigmoid()
+        product: Tensor = a * b.sigmoid()
+        return product
 
 
 class Residual(nn.Module):
@@ -49,7 +56,7 @@ class Residual(nn.Module):
 def gated_mlp(*sizes: int) -> nn.Sequential:
     """Gated layers of the given ``sizes``, the last one linear."""
     layers: list[nn.Module] = [Gated(m, n) for m, n in pairwise(sizes[:-1])]
-    return nn.Sequential(*layers, nn.Linear(*sizes[-2:]))
+    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
 
 def residual_encoder(
@@ -252,7 +259,7 @@ class TwoLayerVAE(FlagshipVAE):
 
     def log_prior(self, z: Tensor) -> Tensor:
         """log p(z₂) + log p(z₁|z₂): [..., D] -> [...], nats."""
-        below, top = z.split(self.layers, -1)
+        below, top = z[..., : self.layers[0]], z[..., self.layers[0] :]
         return super().log_prior(top) + self.prior_below(top).log_prob(below)
 
     def sample_prior(self, count: int, generator: torch.Generator) -> Tensor:
@@ -260,8 +267,7 @@ class TwoLayerVAE(FlagshipVAE):
         drawn = super().sample_prior(count, generator)  # [count, D₂], or all of D from N(0, I)
         top = drawn[:, -self.layers[1] :]
         q = self.prior_below(top)
-        eps = torch.randn(q.mu.shape, generator=generator, device=top.device, dtype=q.mu.dtype)
-        return torch.cat([q.sample(eps), top], -1)
+        return torch.cat([q.sample(standard_normal(q.mu.shape, generator, q.mu.dtype)), top], -1)
 
 
 class TwoLayerPosterior(NamedTuple):
@@ -274,9 +280,11 @@ class TwoLayerPosterior(NamedTuple):
 
     def below(self, top: Tensor) -> DiagonalGaussian:
         """q(z₁|x, z₂) for z₂ [..., B, D₂]; B may be 1 in z₂ (the same for every x)."""
-        lead = torch.broadcast_shapes(top.shape[:-1], self.features.shape[:-1])
-        both = [self.features.expand(*lead, -1), wide(top).expand(*lead, -1)]
-        return _gaussian(self.to_below(torch.cat([part.to(top.dtype) for part in both], -1)))
+        lead = torch.broadcast_shapes(  # type: ignore[no-untyped-call]
+            top.shape[:-1], self.features.shape[:-1]
+        )
+        both = [self.features.to(top.dtype).expand(*lead, -1), top.expand(*lead, -1)]
+        return _gaussian(self.to_below(torch.cat(both, -1)))
 
     def sample(self, eps: Tensor) -> Tensor:
         """(z₁, z₂) as a differentiable function of N(0, I): [..., B, D] -> [..., B, D]."""

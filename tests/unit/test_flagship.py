@@ -13,7 +13,14 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from vae_lib import bounds
-from vae_lib.checkpoints import load_checkpoint, read_tensors, save_checkpoint
+from vae_lib.checkpoints import (
+    SHIPPED,
+    load_checkpoint,
+    load_shipped,
+    read_card,
+    read_tensors,
+    save_checkpoint,
+)
 from vae_lib.flagship import FlagshipVAE, TwoLayerVAE, WideMixture
 from vae_lib.models import MixturePrior
 
@@ -312,3 +319,54 @@ def test_a_kill_in_the_middle_leaves_what_can_go_on(script, tmp_path):
     tensors, _ = read_tensors(script.resume_path(path))
     for name, tensor in whole.snapshot().items():
         assert torch.equal(tensor, tensors[name]), name
+
+
+# ---- what ships ---------------------------------------------------------------------------------
+
+AIMS = {"one-layer": 84.0, "one-layer-mixture": 82.0, "two-layers": 81.5}
+
+
+@pytest.mark.parametrize("name", AIMS)
+def test_shipped_weights_meet_their_aim_and_their_card(script, name):
+    """The card's numbers are those of the run's file; a tenth of the held-out digits agrees."""
+    path = SHIPPED / f"flagship-{name}.safetensors"
+    card, model = read_card(path), load_shipped(f"flagship-{name}")
+    told = json.loads((script.RESULTS / f"{name}.json").read_text("utf8"))
+    assert card["measured"] == told["measured"]
+    assert card == json.loads(path.with_suffix(".json").read_text("utf8"))
+    test, heldout = (card["measured"][what] for what in ("test", "heldout"))
+    assert (test["digits"], test["samples"], heldout["digits"]) == (10_000, 5_000, 1_000)
+    assert test["nll"] + 2 * test["standard_error"] < AIMS[name]
+    assert {w.dtype for w in model.parameters()} == {torch.float32}
+    some = script.load_digits("heldout").images[::10]
+    seen = script.measure(model, some, samples=20, chunk=300)
+    assert abs(seen["nll"] - heldout["nll"] - 1.0) < 3 * seen["standard_error"]
+
+
+def test_shipped_weights_are_a_few_megabytes():
+    assert sum(path.stat().st_size for path in SHIPPED.glob("flagship-*")) < 6.5e6
+
+
+@pytest.mark.parametrize("name", AIMS)
+def test_shipped_weights_score_held_out_digits_no_better_than_the_test_set(name):
+    """Had they been trained on, they would score better."""
+    told = read_card(SHIPPED / f"flagship-{name}.safetensors")["measured"]
+    test, heldout = told["test"], told["heldout"]
+    assert heldout["nll"] > test["nll"] - heldout["standard_error"]
+
+
+def test_the_page_shows_the_table_that_the_runs_make(script):
+    page = (ROOT / "book" / "beyond-one-device.md").read_text("utf8")
+    assert script.table() in page, "paste what --table prints"
+
+
+def test_weights_are_shipped_with_their_run_as_card(script, tmp_path):
+    run, path = tiny(script, epochs=1), tmp_path / "gated.safetensors"
+    run.train_until(path)
+    script.report("gated", run, {"test": {"nll": 1.0}}, tmp_path, runs=3)
+    shipped = script.ship("gated", tmp_path, tmp_path, tmp_path / "weights")
+    card = read_card(shipped)
+    assert shipped.name == "flagship-gated.safetensors"
+    assert card["measured"] == {"test": {"nll": 1.0}} and card["machine"]["runs_at_once"] == 3
+    assert "curve" not in card
+    assert {w.dtype for w in load_checkpoint(shipped).parameters()} == {torch.float16}
