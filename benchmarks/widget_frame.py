@@ -88,6 +88,9 @@ def curves():
         "bayes_curve": ".vw-handle",
         "two_gaussians": "input",
         "lambda_plane": ".vw-handle",
+        "bound_ladder": "input",
+        "gradient_spread": "input",
+        "rate_distortion": "input",
     }
     for name, selector in moved.items():
         widget = examples.ALL[name]()

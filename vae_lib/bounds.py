@@ -159,6 +159,26 @@ def elbo_terms(
     return {"loss": -bound.elbo, "nll": nll, "kl": kl, "criterion": nll + kl}
 
 
+def free_bits_terms(
+    model: Latent, x: Tensor, generator: torch.Generator, floor: float = 0.5
+) -> dict[str, Tensor]:
+    """A loss for :func:`vae_lib.training.fit` under which some nats are free; each term [B].
+
+    "loss" = nll + Σ_j max(floor, mean over the batch of KL_j): below ``floor`` nats, a latent
+    dimension pays nothing more (Kingma et al., 2016). The other terms are those of
+    :func:`elbo_terms`, floor or not. Introduced in chapter 12.
+
+    Raises:
+        ValueError: for a model whose q has no exact KL by dimension.
+    """
+    q = _posterior(model, x, eps := noise(model, x, generator))
+    if q.kl is None:
+        raise ValueError("free bits need the KL of each dimension: this model's prior gives none")
+    nll, kl = -model.log_likelihood(x, q.sample(eps)), q.kl.sum(-1)
+    free = q.kl.mean(0).clamp(min=floor).sum()
+    return {"loss": nll + free, "nll": nll, "kl": kl, "criterion": nll + kl}
+
+
 def reconstruction_terms(
     model: Autoencoder, x: Tensor, generator: torch.Generator | None = None
 ) -> dict[str, Tensor]:

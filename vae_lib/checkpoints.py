@@ -83,8 +83,7 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> nn.Modu
 def load_shipped(name: str) -> Autoencoder:
     """A model whose weights ship with the book, ready for use; ``read_card`` tells its card.
 
-    It is in evaluation mode, frozen and in float32, also where float16 ships:
-    ``.requires_grad_(True)`` lets it train on.
+    It is in float32, in evaluation mode and frozen: ``.requires_grad_(True)`` lets it train on.
 
     Raises:
         ValueError: for an unknown ``name``; the message lists those there are.
@@ -92,7 +91,8 @@ def load_shipped(name: str) -> Autoencoder:
     names = sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
     if name not in names:
         raise ValueError(f"no shipped weights {name!r}: there are {names}")
-    return load_checkpoint(SHIPPED / f"{name}.safetensors").float().eval().requires_grad_(False)
+    model = load_checkpoint(SHIPPED / f"{name}.safetensors")
+    return model.float().eval().requires_grad_(False)  # the larger are stored in float16
 
 
 def read_card(path: str | Path) -> Card:

@@ -8,7 +8,7 @@ import hashlib
 import io
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,40 +109,61 @@ def _verified(path: Path, md5: str) -> Path:
     return path
 
 
-def check_images(images: Any, name: str = "images", pixels: int | None = None) -> Tensor:
-    """Return ``images`` if it is [..., P], floats in [0, 1], not empty; else say what is wrong.
+def check_images(
+    images: Any, name: str = "images", pixels: int | None = None, bounded: bool = True
+) -> Tensor:
+    """Return ``images`` if it is [..., P], finite floats, not empty; else say what is wrong.
 
-    P is ``pixels`` where that is given. This looks at every value, so it stands where data enters
-    (``fit``, ``evaluate``, the loaders) and in no model: there it would stop ``torch.func.vmap``,
-    ``torch.compile`` and ``torch.export``.
+    P is ``pixels`` where that is given. Values lie in [0, 1], unless they are not ``bounded``:
+    columns of a table may be any real numbers. This looks at every value, so it stands where data
+    enters (``fit``, ``evaluate``, the loaders) and in no model: there it would stop
+    ``torch.func.vmap``, ``torch.compile`` and ``torch.export``.
 
     Raises:
         TypeError: for anything but a tensor.
-        ValueError: for integers, another shape, an empty set, values outside [0, 1] or NaN.
+        ValueError: for integers, another shape, an empty set, gaps (NaN), or values out of range.
     """
     if not isinstance(images, Tensor):
-        raise TypeError(f"{name} is a {type(images).__name__}, not a tensor: {_as_tensor(images)}")
+        raise TypeError(f"{name} is a {type(images).__name__}, not a tensor: {as_tensor(images)}")
     if not images.is_floating_point():
-        raise ValueError(f"{name} has dtype {images.dtype}: convert it with .float()")
+        scale = " / 255, which takes bytes to [0, 1]" if images.dtype == torch.uint8 else ""
+        raise ValueError(f"{name} has dtype {images.dtype}: convert it with .float(){scale}")
     if images.ndim < 1 or (pixels is not None and images.shape[-1] != pixels):
         raise ValueError(
             f"{name} has shape {list(images.shape)}, not [..., {pixels or 'pixels'}]: "
-            "flatten each image with .flatten(1)"
+            f"{flattened(images.shape, pixels)}"
         )
     if images.numel() == 0:
         raise ValueError(f"{name} is empty: it needs at least one image")
     low, high = (float(v) for v in torch.aminmax(images.detach()))
-    if not (low >= 0 and high <= 1):  # false for NaN too
+    if not (math.isfinite(low) and math.isfinite(high)):
+        wrong = ~images.isfinite()
         raise ValueError(
-            f"{name} has pixels from {low:g} to {high:g}, outside [0, 1]: "
-            "divide bytes by 255, and look for NaN"
+            f"{name} has NaN or infinite values ({int(wrong.sum())} in all), the first at "
+            f"{wrong.nonzero()[0].tolist()}: leave such rows out, or fill the gaps first"
+        )
+    if bounded and not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"{name} has pixels from {low:g} to {high:g}, outside [0, 1]: divide bytes by 255, and "
+            "other scales by the largest value there can be; for real numbers, such as "
+            "standardised columns, build the model with likelihood='real gaussian'"
         )
     return images
 
 
-def _as_tensor(images: Any) -> str:
+def flattened(shape: Sequence[int], pixels: int | None) -> str:
+    """How to make [..., ``pixels``] of pictures of this ``shape``; colours come first."""
+    if pixels is not None and len(shape) > 2 and shape[-1] == 3 and math.prod(shape[-3:]) == pixels:
+        return "its colours come last, here they come first: .movedim(-1, -3).flatten(-3)"
+    return f"flatten each image with .reshape(-1, {pixels})" if pixels else "it is one number"
+
+
+def as_tensor(images: Any) -> str:
+    """How to make a tensor of what is none."""
     if isinstance(images, Digits):
         return "pass its .images"
+    if hasattr(images, "to_numpy"):  # pandas and polars
+        return "convert it with torch.as_tensor(frame.to_numpy()).float()"
     if isinstance(images, np.ndarray | list | tuple):
         return "convert it with torch.as_tensor(..., dtype=torch.float32)"
     return "pass all images as one tensor [N, pixels] in memory"

@@ -136,7 +136,7 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     """
     _same_last(mu=mu, logvar=logvar)
     mu, logvar = wide(mu), wide(logvar)
-    return 0.5 * (mu**2 + logvar.expm1() - logvar).sum(-1)  # expm1: exact near σ = 1
+    return 0.5 * (mu**2 + logvar.expm1() - logvar).sum(-1)  # expm1: accurate near σ = 1
 
 
 def kl_diagonal_gaussians(mu_q: Tensor, logvar_q: Tensor, mu_p: Tensor, logvar_p: Tensor) -> Tensor:

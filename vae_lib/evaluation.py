@@ -1,4 +1,5 @@
-"""How good is a model: its likelihood, by importance sampling and annealing; its active units.
+"""How good is a model: its likelihood, by importance sampling and by annealing; what its bound
+loses, and where; its active units.
 
 Written once, for every model that offers what :class:`vae_lib.models.Latent` lists; on any device;
 in bounded memory, since the work goes in pieces. Introduced in chapters 11 and 12.
@@ -6,17 +7,16 @@ in bounded memory, since the work goes in pieces. Introduced in chapters 11 and 
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from vae_lib.bounds import log_joint, log_weights, noise
+from vae_lib.bounds import log_joint, log_weights, noise, path_derivative
 from vae_lib.data import check_images
-from vae_lib.distributions import standard_normal, standard_normal_log_prob
-from vae_lib.models import Autoencoder, Latent
+from vae_lib.distributions import DiagonalGaussian, standard_normal, standard_normal_log_prob
+from vae_lib.models import Autoencoder, Latent, LatentVariableModel
+from vae_lib.training import progress_bar
 
 
 class Estimate(NamedTuple):
@@ -32,6 +32,37 @@ class Estimate(NamedTuple):
     effective: Tensor
 
 
+class Sandwich(NamedTuple):
+    """log p(x) from below and from above, in expectation; see :func:`bdmc`."""
+
+    lower: Estimate
+    upper: Estimate
+
+
+class Gaps(NamedTuple):
+    """What a bound loses on each example, in nats: log p(x) = elbo + amortisation + approximation.
+
+    ``elbo`` [B] is that of q(z|x), ``best`` [B] that of the best diagonal Gaussian found for the
+    example, both by the same draws; ``log_px`` is an :class:`Estimate`, by importance sampling
+    from that Gaussian. Where few of its samples are effective, put a better one in its place:
+    ``gaps(…)._replace(log_px=ais(…))``.
+    """
+
+    elbo: Tensor
+    best: Tensor
+    log_px: Estimate
+
+    @property
+    def amortisation(self) -> Tensor:
+        """best - elbo [B]: what the recognition network loses against a q fitted to x alone."""
+        return self.best - self.elbo
+
+    @property
+    def approximation(self) -> Tensor:
+        """log p(x) - best [B]: what is lost since the posterior is no diagonal Gaussian."""
+        return self.log_px.log_px - self.best
+
+
 class Activity(NamedTuple):
     """``variance`` [D] of E_q[z_j|x] over the examples; ``active`` [D], where it is above 0.01."""
 
@@ -41,7 +72,12 @@ class Activity(NamedTuple):
 
 @torch.no_grad()
 def log_likelihood(
-    model: Latent, x: Tensor, generator: torch.Generator, samples: int = 1000, chunk: int = 10_000
+    model: Latent,
+    x: Tensor,
+    generator: torch.Generator,
+    samples: int = 1000,
+    chunk: int = 1000,
+    progress: bool = False,
 ) -> Estimate:
     """log p(x) by importance sampling, log (1 / K) Σ_k w_k with z_k ~ q(z|x): x [B, P].
 
@@ -51,7 +87,9 @@ def log_likelihood(
         x: examples on the model's device.
         generator: lives on that device too.
         samples: K, for each example.
-        chunk: pairs of an example and a sample that are worked on at once.
+        chunk: pairs of an example and a sample that are worked on at once: 1,000 images of 784
+            pixels stay in a processor's cache; raise it on a GPU.
+        progress: show a bar that counts examples.
 
     Raises:
         ValueError: for no examples, images that are none, or fewer than 2 samples.
@@ -59,7 +97,7 @@ def log_likelihood(
     _check(model, x, samples)
     return _join(
         _reduce(_weights(model, part, generator, samples, max(1, chunk // len(part))))
-        for part in torch.split(x, max(1, min(100, chunk)))
+        for part in _parts(x, min(100, chunk), progress)
     )
 
 
@@ -74,6 +112,28 @@ def _weights(
     return torch.cat(pieces)
 
 
+def bits_per_dimension(log_px: Tensor, dimensions: int, levels: int | None = None) -> Tensor:
+    """-log p(x) in bits for each pixel: -log p(x) / (P log 2): [...] -> [...].
+
+    For a density of values that were integers 0 to ``levels`` - 1, had uniform noise added and
+    were scaled to [0, 1], log2(levels) more: then it bounds the bits for the integers from above
+    (Theis et al., 2016). Black-and-white pixels are counted, not measured: no ``levels`` there.
+    Introduced in chapter 11.
+
+    Raises:
+        ValueError: for fewer than 1 of ``dimensions``, or fewer than 2 ``levels``.
+    """
+    if dimensions < 1:
+        raise ValueError(f"dimensions is {dimensions}: give the number of pixels, at least 1")
+    if levels is not None and levels < 2:
+        raise ValueError(f"levels is {levels}: a byte has 256; None is for pixels that are 0 or 1")
+    bits = -log_px / (dimensions * math.log(2))
+    return bits if levels is None else bits + math.log2(levels)
+
+
+# ---- annealing ----------------------------------------------------------------------------------
+
+
 def ais(
     model: Latent,
     x: Tensor,
@@ -81,6 +141,7 @@ def ais(
     steps: int = 500,
     chains: int = 16,
     chunk: int = 5_000,
+    progress: bool = False,
 ) -> Estimate:
     """log p(x) by annealed importance sampling, from N(0, I) to the posterior: x [B, P].
 
@@ -88,38 +149,114 @@ def ais(
     f_t(z) = N(z; 0, I)^(1 - t) p(x, z)^t with t from 0 to 1; its weight gains f_t / f_s before
     each move, a Hamiltonian trajectory of ten leapfrog steps that leaves f_t as it is. Where the
     prior is N(0, I) this is annealing from the prior. No q is used, so a bad one does no harm
-    (Neal, 2001; Wu et al., 2017). Each chain's step size follows its own acceptances, which keeps
-    to the theory only as the steps become many. Introduced in chapter 11.
+    (Neal, 2001; Wu et al., 2017). Step sizes are found by four chains of their own, which follow
+    their acceptances and are then thrown away: so the weights are unbiased for p(x). Introduced
+    in chapter 11.
 
     Args and errors are those of :func:`log_likelihood`, with ``chains`` for samples and at least
-    2 ``steps``; the cost is about ``11 * steps * chains`` likelihoods and their gradients.
+    2 ``steps``; the cost is about ``11 * steps * (chains + 4)`` likelihoods and their gradients.
     """
-    _check(model, x, chains)
-    if steps < 2:
-        raise ValueError(f"steps is {steps}: annealing takes at least 2")
-    parts = torch.split(x, max(1, chunk // chains))
+    _check_chains(model, x, chains, steps)
+    parts = _parts(x, chunk // max(chains, PILOTS), progress)
     return _join(_reduce(_anneal(model, part, generator, steps, chains)) for part in parts)
 
 
-def _anneal(
-    model: Latent, x: Tensor, generator: torch.Generator, steps: int, chains: int
-) -> Tensor:
-    """log w of every chain: [chains, B], float64, on the CPU."""
-    z = noise(model, x, generator, chains)
-    log_w, reach = torch.zeros_like(z[..., 0]), torch.full_like(z[..., :1], 0.1)
-    # Closer together at both ends, where the densities change fastest (Wu et al., 2017).
-    bend = [1 / (1 + math.exp(4 - 8 * k / steps)) for k in range(steps + 1)]
-    times = [(b - bend[0]) / (bend[-1] - bend[0]) for b in bend]
+def bdmc(
+    model: Latent,
+    x: Tensor,
+    z: Tensor,
+    generator: torch.Generator,
+    steps: int = 500,
+    chains: int = 16,
+    chunk: int = 5_000,
+    progress: bool = False,
+) -> Sandwich:
+    """log p(x) from below by :func:`ais` and from above by its reverse, for simulated x.
 
-    def log_f(t: float, z: Tensor) -> Tensor:
+    ``z`` [B, D] must be exact draws from p(z|x): draw z from the prior, then ``x`` from p(x|z).
+    The reverse chains start there and lead to N(0, I); their weights average to 1 / p(x), so
+    -log of the average lies above log p(x) in expectation, as log of the forward average lies
+    below (bidirectional Monte Carlo; Grosse et al., 2015). The reverse chains of one x share
+    their start, so their standard error is too small: average over many x. Introduced in
+    chapter 11.
+
+    Args and errors are those of :func:`ais`; also ValueError for z of another shape.
+    """
+    _check_chains(model, x, chains, steps)
+    if z.shape != (len(x), model.latent):
+        raise ValueError(
+            f"z has shape {list(z.shape)}, not {[len(x), model.latent]}: it is the one each x "
+            "was drawn from"
+        )
+    size, lower, upper = chunk // max(chains, PILOTS), [], []
+    starts = iter(torch.split(z, max(1, size)))
+    for part in _parts(x, size, progress):
+        reach = _step_sizes(model, part, generator, steps)
+        lower.append(_reduce(_anneal(model, part, generator, steps, chains, reach=reach)))
+        start = next(starts).expand(chains, -1, -1)
+        back = _reduce(-_anneal(model, part, generator, steps, chains, start, reach))
+        upper.append(back._replace(log_px=-back.log_px))
+    return Sandwich(_join(iter(lower)), _join(iter(upper)))
+
+
+PILOTS = 4  # chains that find the step sizes
+
+
+def _times(steps: int) -> list[float]:
+    """t from 0 to 1, closer together at both ends, where the densities change fastest.
+
+    A stretched sigmoid (Wu et al., 2017).
+    """
+    bend = [1 / (1 + math.exp(4 - 8 * k / steps)) for k in range(steps + 1)]
+    return [(b - bend[0]) / (bend[-1] - bend[0]) for b in bend]
+
+
+def _bridge(model: Latent, x: Tensor, t: float) -> Callable[[Tensor], Tensor]:
+    """log f_t(z) = (1 - t) log N(z; 0, I) + t log p(x, z): [..., B, D] -> [..., B]."""
+
+    def log_f(z: Tensor) -> Tensor:
         start = standard_normal_log_prob(z)
         return start + t * (log_joint(model, x, z) - start)
 
-    for before, t in pairwise(times):
+    return log_f
+
+
+def _step_sizes(model: Latent, x: Tensor, generator: torch.Generator, steps: int) -> list[Tensor]:
+    """For each move a step size [B, 1] that about two in three trajectories survive."""
+    z, sizes = noise(model, x, generator, PILOTS), []
+    reach = torch.full_like(z[..., :1], 0.1)
+    for t in _times(steps)[1:]:
+        z, accepted = _hmc(_bridge(model, x, t), z, reach, generator)
+        sizes.append(reach.log().mean(0).exp())
+        reach = (reach * torch.where(accepted, 1.02, 0.96)).clamp(1e-4, 1.0)
+    return sizes
+
+
+def _anneal(
+    model: Latent,
+    x: Tensor,
+    generator: torch.Generator,
+    steps: int,
+    chains: int,
+    start: Tensor | None = None,
+    reach: list[Tensor] | None = None,
+) -> Tensor:
+    """Σ_k log f_k(z) - log f_(k-1)(z) along each chain, [chains, B] in float64 on the CPU.
+
+    From N(0, I) forward; or, given a ``start`` [chains, B, D] from the posterior, the same steps
+    in the opposite order.
+    """
+    sizes = _step_sizes(model, x, generator, steps) if reach is None else reach
+    z = noise(model, x, generator, chains) if start is None else start.to(sizes[0].dtype)
+    times, log_w = _times(steps), torch.zeros_like(z[..., 0])
+    for k in range(1, steps + 1) if start is None else range(steps, 0, -1):
+        log_f, move = _bridge(model, x, times[k]), sizes[k - 1].expand(chains, -1, -1)
+        if start is not None:
+            z, _ = _hmc(log_f, z, move, generator)
         with torch.no_grad():
-            log_w += log_f(t, z) - log_f(before, z)
-        z, accepted = _hmc(partial(log_f, t), z, reach, generator)
-        reach = (reach * torch.where(accepted, 1.02, 0.96)).clamp(1e-4, 1.0)  # about 2 in 3
+            log_w += log_f(z) - _bridge(model, x, times[k - 1])(z)
+        if start is None and k < steps:
+            z, _ = _hmc(log_f, z, move, generator)
     return log_w.cpu().double()
 
 
@@ -155,6 +292,116 @@ def _value_and_slope(log_f: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tens
     return value.detach(), slope
 
 
+# ---- what the bound loses -----------------------------------------------------------------------
+
+
+def gaps(
+    model: Latent,
+    x: Tensor,
+    generator: torch.Generator,
+    steps: int = 300,
+    draws: int = 8,
+    samples: int = 1000,
+    chunk: int = 10_000,
+    progress: bool = False,
+) -> Gaps:
+    """Split log p(x) - ELBO by fitting a diagonal Gaussian to each example: x [B, P].
+
+    The fit ascends the ELBO of each example by Adam, ``steps`` steps of ``draws`` samples, from
+    two starts: q(z|x) and the moments of its weighted samples. The highest ELBO counts, q's own
+    among them, by ``samples`` common draws. Amortisation and approximation gap are those of
+    Cremer et al. (2018). A fit that ends short of the best Gaussian makes the first too small and
+    the second too large. Introduced in chapter 11.
+
+    Args and errors are those of :func:`log_likelihood`; also TypeError for a model whose q(z|x) is
+    no diagonal Gaussian.
+    """
+    _check(model, x, samples)
+    if not isinstance(model.posterior(x[:1]), DiagonalGaussian):
+        raise TypeError("q(z|x) is no DiagonalGaussian, so the best of these is not its best form")
+    size = min(100, max(1, chunk // (2 * draws)))
+    rows = [
+        _gaps(model, part, generator, steps, draws, samples, chunk)
+        for part in _parts(x, size, progress)
+    ]
+    elbo, best, log_px = zip(*rows, strict=True)
+    return Gaps(torch.cat(elbo), torch.cat(best), _join(iter(log_px)))
+
+
+def _gaps(
+    model: Latent,
+    x: Tensor,
+    generator: torch.Generator,
+    steps: int,
+    draws: int,
+    samples: int,
+    chunk: int,
+) -> Gaps:
+    with torch.no_grad():
+        q = model.posterior(x)
+        own = torch.cat([q.mu, q.logvar], -1)  # [B, 2 D]
+        starts = torch.stack([own, _moments(model, x, generator, own)])
+    seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+    fitted = _climb(model, x, starts, generator, steps, draws)
+    table = []  # log w of q itself and of the two fits, by the same draws
+    for parameters in (own, *fitted):
+        common = torch.Generator(generator.device).manual_seed(seed)
+        with torch.no_grad():
+            free = _with_q(model, parameters)
+            table.append(_weights(free, x, common, samples, max(1, chunk // len(x))))
+    elbos = torch.stack([log_w.mean(0) for log_w in table])  # [3, B]
+    best = elbos.argmax(0)
+    log_w = torch.stack(table)[best, :, torch.arange(len(x))].T  # [K, B]
+    return Gaps(elbos[0], elbos.amax(0), _reduce(log_w))
+
+
+def _with_q(model: Latent, parameters: Tensor) -> LatentVariableModel:
+    """The model with N(μ, diag σ²) for q, whose μ and log σ² are ``parameters`` [..., B, 2 D]."""
+    q = DiagonalGaussian(*parameters.chunk(2, -1))
+    return LatentVariableModel(model.latent, model.log_prior, model.log_likelihood, lambda x: q)
+
+
+def _moments(model: Latent, x: Tensor, generator: torch.Generator, own: Tensor) -> Tensor:
+    """Mean and log-variance of the posterior by weighted samples of q: [B, 2 D].
+
+    A few weights may hold everything, so no variance falls below a quarter of q's.
+    """
+    eps = noise(model, x, generator, 50)
+    z = DiagonalGaussian(*own.chunk(2, -1)).sample(eps)
+    share = log_weights(_with_q(model, own), x, eps).softmax(0)[..., None]
+    mu = (share * z).sum(0)
+    variance = (share * (z - mu) ** 2).sum(0)
+    floor = own.chunk(2, -1)[1] - 2 * math.log(2)
+    return torch.cat([mu, torch.maximum(variance.log(), floor)], -1)
+
+
+def _climb(
+    model: Latent,
+    x: Tensor,
+    starts: Tensor,
+    generator: torch.Generator,
+    steps: int,
+    draws: int,
+) -> Tensor:
+    """Ascend the ELBO of each example from each start: [S, B, 2 D] -> the same shape.
+
+    The starts stand side by side as further samples; the step size falls to 0, and the gradient
+    is the path derivative, whose noise fades where q nears the posterior (chapter 9).
+    """
+    free = starts.detach().clone().requires_grad_()
+    optimiser = torch.optim.Adam([free], lr=0.03)
+    slower = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=max(1, steps))
+    for _ in range(steps):
+        eps = noise(model, x, generator, draws * len(starts))
+        wide = free.repeat(draws, 1, 1)  # [draws S, B, 2 D]
+        with torch.enable_grad():
+            climb = path_derivative(_with_q(model, wide), x, eps).sum() / draws
+        (free.grad,) = torch.autograd.grad(-climb, free)
+        optimiser.step()
+        slower.step()
+    return free.detach()
+
+
 @torch.no_grad()
 def active_units(
     model: Latent,
@@ -184,9 +431,23 @@ def active_units(
     return Activity(variance, variance > threshold)
 
 
+def _parts(x: Tensor, size: int, progress: bool) -> Iterator[Tensor]:
+    """``size`` examples at a time, and a bar that counts them."""
+    with progress_bar(len(x), "example", progress) as bar:
+        for part in torch.split(x, max(1, size)):
+            yield part
+            bar.update(len(part))
+
+
+def _check_chains(model: Latent, x: Tensor, chains: int, steps: int) -> None:
+    _check(model, x, chains)
+    if steps < 2:
+        raise ValueError(f"steps is {steps}: annealing takes at least 2")
+
+
 def _check(model: Latent, x: Tensor, samples: int) -> None:
     if isinstance(model, Autoencoder):
-        check_images(x, "x")
+        check_images(x, "x", bounded=model.bounded)
     if x.ndim != 2 or len(x) == 0:
         raise ValueError(f"x has shape {list(x.shape)}, not [B, P] with B > 0")
     if samples < 2:

@@ -68,7 +68,7 @@ def log_joint(model: Latent | Autoencoder, x: Tensor, grid: Grid, chunk: int = 5
 
     Raises:
         ValueError: for a grid of another dimension than z, or x of another size than the model's;
-            for an autoencoder or VAE also for pixels outside [0, 1].
+            for an autoencoder or VAE also for gaps, and for pixels outside [0, 1].
     """
     if grid.nodes.shape[-1] != model.latent:
         raise ValueError(
@@ -76,7 +76,7 @@ def log_joint(model: Latent | Autoencoder, x: Tensor, grid: Grid, chunk: int = 5
             "line() is for one, plane() for two"
         )
     if isinstance(model, Autoencoder):
-        check_images(x, "x")
+        check_images(x, "x", bounded=model.bounded)
     if isinstance(model, nn.Module):
         model = copy.deepcopy(model).to(grid.nodes)
     rows = x.reshape(-1, x.shape[-1]).to(grid.nodes)  # [B, P]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from vae_lib.data import as_tensor, flattened
 from vae_lib.distributions import (
     DiagonalGaussian,
     bernoulli_log_prob,
@@ -26,7 +27,7 @@ from vae_lib.distributions import (
     wide,
 )
 
-LIKELIHOODS = ("bernoulli", "continuous bernoulli", "gaussian")
+LIKELIHOODS = ("bernoulli", "continuous bernoulli", "gaussian", "real gaussian")
 
 
 class Posterior(Protocol):
@@ -85,11 +86,11 @@ def mlp(*sizes: int) -> nn.Sequential:
 
 
 def conv_encoder(shape: Sequence[int], outputs: int, channels: Sequence[int]) -> nn.Sequential:
-    """[B, H W] -> [B, outputs] by two strided convolutions."""
-    (height, width), (first, second) = shape, channels
+    """[B, C H W] -> [B, outputs] by two strided convolutions; a grey shape is (H, W)."""
+    (colours, height, width), (first, second) = _with_colours(shape), channels
     return nn.Sequential(
-        nn.Unflatten(-1, (1, height, width)),
-        nn.Conv2d(1, first, 4, stride=2, padding=1),  # [B, first, H / 2, W / 2]
+        nn.Unflatten(-1, (colours, height, width)),
+        nn.Conv2d(colours, first, 4, stride=2, padding=1),  # [B, first, H / 2, W / 2]
         nn.SiLU(),
         nn.Conv2d(first, second, 4, stride=2, padding=1),  # [B, second, H / 4, W / 4]
         nn.SiLU(),
@@ -99,17 +100,22 @@ def conv_encoder(shape: Sequence[int], outputs: int, channels: Sequence[int]) ->
 
 
 def conv_decoder(shape: Sequence[int], latent: int, channels: Sequence[int]) -> nn.Sequential:
-    """[B, latent] -> [B, H W] logits: the encoder's layers in reverse."""
-    (height, width), (first, second) = shape, channels
+    """[B, latent] -> [B, C H W] logits: the encoder's layers in reverse."""
+    (colours, height, width), (first, second) = _with_colours(shape), channels
     return nn.Sequential(
         nn.Linear(latent, second * (height // 4) * (width // 4)),
         nn.SiLU(),
         nn.Unflatten(-1, (second, height // 4, width // 4)),
         nn.ConvTranspose2d(second, first, 4, stride=2, padding=1),  # [B, first, H / 2, W / 2]
         nn.SiLU(),
-        nn.ConvTranspose2d(first, 1, 4, stride=2, padding=1),  # [B, 1, H, W]
+        nn.ConvTranspose2d(first, colours, 4, stride=2, padding=1),  # [B, C, H, W]
         nn.Flatten(),
     )
+
+
+def _with_colours(shape: Sequence[int]) -> Sequence[int]:
+    """(C, H, W), with C = 1 for a grey picture's (H, W)."""
+    return (1, *shape) if len(shape) == 2 else shape
 
 
 def from_seed(build: Callable[[], nn.Module], seed: int) -> nn.Module:
@@ -173,12 +179,14 @@ class Autoencoder(nn.Module):
             numbers of channels.
         net: ``"mlp"`` or ``"conv"``.
         seed: what the first weights are drawn from; PyTorch's global generator is left alone.
-        shape: of a picture, (height, width); its product is ``pixels``, the P below. An image
-            is handed in flat. For ``net="conv"`` both are multiples of 4.
+        shape: of a picture, (height, width) or (colours, height, width), or of a row of a table,
+            (columns,); its product is ``pixels``, the P below. An image is handed in flat. For
+            ``net="conv"`` height and width are multiples of 4.
         likelihood: p(x|z), whose parameters the decoder's logits give. ``"bernoulli"``: their
             sigmoid is the probability of a 1. ``"continuous bernoulli"``: the same family on
             [0, 1]. ``"gaussian"``: their sigmoid is the mean, and ``noise_logvar``, one number
-            for all pixels, is learned with the weights.
+            for all pixels, is learned with the weights. ``"real gaussian"``, for x of any size:
+            they are the mean themselves, and ``noise_logvar`` is [P], one number a column.
 
     Raises:
         ValueError: for values that build no model; the message says which.
@@ -205,6 +213,8 @@ class Autoencoder(nn.Module):
         self.encoder, self.decoder = from_seed(self._networks, seed).children()
         if likelihood == "gaussian":
             self.noise_logvar = nn.Parameter(torch.tensor(-2.0))
+        if likelihood == "real gaussian":
+            self.noise_logvar = nn.Parameter(torch.zeros(self.pixels))
 
     def _networks(self) -> nn.ModuleList:
         outputs = self.outputs_per_latent * self.latent
@@ -215,10 +225,11 @@ class Autoencoder(nn.Module):
             raise ValueError(f"unknown net {self.net!r}: choose 'mlp' or 'conv'")
         if len(self.hidden) != 2:
             raise ValueError(f"hidden is {self.hidden}: a conv net takes two channel counts")
-        if len(self.shape) != 2 or any(side % 4 for side in self.shape):
+        if len(self.shape) not in (2, 3) or any(side % 4 for side in self.shape[-2:]):
             raise ValueError(
-                f"shape is {self.shape}: a conv net halves two sides twice, so each "
-                "must be a multiple of 4; pad the pictures, or take net='mlp'"
+                f"shape is {self.shape}, not (height, width) or (colours, height, width): a conv "
+                "net halves two sides twice, so each must be a multiple of 4; pad the pictures, or "
+                "take net='mlp'"
             )
         return nn.ModuleList(
             [
@@ -242,11 +253,11 @@ class Autoencoder(nn.Module):
     def encode(self, x: Tensor) -> Any:
         """The code of x: [..., P] -> [..., D]. (A VAE gives μ and log σ².)"""
         if not isinstance(x, Tensor):
-            raise TypeError(f"x is a {type(x).__name__}: torch.as_tensor(x) makes it a tensor")
+            raise TypeError(f"x is a {type(x).__name__}, not a tensor: {as_tensor(x)}")
         if x.ndim < 1 or x.shape[-1] != self.pixels:
             raise ValueError(
                 f"x has shape {list(x.shape)}, but this model's images are [..., {self.pixels}]: "
-                f"flatten each image with .reshape(-1, {self.pixels})"
+                f"{flattened(x.shape, self.pixels)}"
             )
         if not x.is_floating_point():
             raise ValueError(f"x has dtype {x.dtype}: convert it with .float()")
@@ -276,9 +287,17 @@ class Autoencoder(nn.Module):
         logits: Tensor = self.decoder(z.reshape(-1, self.latent))
         return logits.reshape(*z.shape[:-1], self.pixels)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether x lies in [0, 1]."""
+        return self.likelihood != "real gaussian"
+
     def reconstruct(self, x: Tensor) -> Tensor:
-        """The sigmoid of the logits after the round trip: [..., P] -> [..., P]."""
-        return self.forward(x).sigmoid()
+        """The sigmoid of the logits after the round trip: [..., P] -> [..., P].
+
+        For a likelihood of any real numbers, the logits themselves, which are its mean.
+        """
+        return self._mean(self.forward(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the round trip: [..., P] -> [..., P]."""
@@ -295,7 +314,11 @@ class Autoencoder(nn.Module):
             return bernoulli_log_prob(x, logits)
         if self.likelihood == "continuous bernoulli":
             return continuous_bernoulli_log_prob(x, logits)
-        return gaussian_log_prob(x, logits.sigmoid(), self.noise_logvar.expand(self.pixels))
+        return gaussian_log_prob(x, self._mean(logits), self.noise_logvar.expand(self.pixels))
+
+    def _mean(self, logits: Tensor) -> Tensor:
+        """The mean of a Gaussian, and the probability of a 1 in a Bernoulli."""
+        return logits.sigmoid() if self.bounded else logits
 
 
 class VAE(Autoencoder):
@@ -370,7 +393,7 @@ class VAE(Autoencoder):
         if self.likelihood == "continuous bernoulli":
             return continuous_bernoulli_sample(logits, generator)
         noise = standard_normal(logits.shape, generator, logits.dtype)
-        return reparameterise(logits.sigmoid(), self.noise_logvar.expand(self.pixels), noise)
+        return reparameterise(self._mean(logits), self.noise_logvar.expand(self.pixels), noise)
 
 
 def _size(name: str, value: int, least: int = 1) -> int:

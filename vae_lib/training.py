@@ -90,6 +90,47 @@ def training_step(loss_of: Callable[[], Terms], optimiser: torch.optim.Optimizer
     return {name: term.detach() for name, term in terms.items()}
 
 
+def first_nonfinite(model: nn.Module, terms_of: Callable[[], Terms]) -> str | None:
+    """Name what is NaN or infinite first in a training step, or None where all is finite.
+
+    Looks, in the order of computing, at the weights, at what goes into and comes out of each
+    module that has no children, at the terms ("loss" last), and at the gradients of the mean
+    loss. It takes no step and leaves ``.grad`` alone. Introduced in "When it does not train".
+
+        first_nonfinite(model, lambda: bounds.elbo_terms(model, x, generator))
+        # "output of encoder.4"; "input of decoder.0": made between the networks; "nll"; …
+    """
+    found: list[str] = []
+
+    def look(name: str, value: Any) -> None:
+        if isinstance(value, Tensor) and not bool(value.isfinite().all()):
+            found.append(name)
+
+    def look_at_module(part: nn.Module, given: Any, result: Any) -> None:
+        for value in given:
+            look(f"input of {names[part]}", value)
+        look(f"output of {names[part]}", result)
+
+    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    for name, weight in model.named_parameters():
+        look(f"weight {name}", weight)
+    names = {part: name for name, part in model.named_modules() if not [*part.children()]}
+    hooks = [part.register_forward_hook(look_at_module) for part in names]
+    try:
+        terms = terms_of()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for name in sorted(terms, key="loss".__eq__):
+        look(name, terms[name])
+    if not found:
+        loss = terms["loss"].mean()
+        gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+        for name, gradient in zip(weights, gradients, strict=True):
+            look(f"gradient of {name}", gradient)
+    return found[0] if found else None
+
+
 def adam(model: nn.Module, lr: float = 2e-3) -> torch.optim.Adam:
     """Adam for ``model``, in its fused form where every supported PyTorch has one."""
     kind = next(model.parameters()).device.type
@@ -128,7 +169,8 @@ def fit(
     end training and keep the best epoch. A second Ctrl-C does not wait for the batch.
 
     Args:
-        train, heldout: grey images in [0, 1], [N, P]; they take on the type of the weights.
+        train, heldout: grey images in [0, 1], [N, P], or any real numbers where the model's
+            likelihood is one of those; they take on the type of the weights.
         objective: (model, x, generator) -> {"loss": [B], …}, in nats; see ``vae_lib.bounds``.
         lr: the learning rate of :func:`adam`, by default 0.002.
         device: where to train; None takes the best there is. The model comes back to the device
@@ -137,7 +179,8 @@ def fit(
         augment: (images, generator) -> as many images, applied before binarisation.
         binarisation: "dynamic" draws black-and-white digits anew each epoch; "static" draws them
             once, from ``seed`` (results of the two are never compared); "none" takes grey values
-            as they are, for a likelihood of grey values: a Bernoulli one is then a mere score.
+            as they are, for a likelihood of grey values or real numbers, which takes no other: a
+            Bernoulli one is then a mere score.
         optimiser: in place of Adam, over parameters of ``model``.
         schedule: a scheduler of that optimiser (which it brings along), stepped once an epoch.
         checkpoint: a ``.safetensors`` path to which the best weights are saved as they come. A
@@ -159,6 +202,7 @@ def fit(
         raise ValueError("augment needs grey images, and static binarisation leaves none: drop one")
     for images, name in ((train, "train"), (heldout, "heldout")):
         _check_set(images, name, model)
+    _check_binarisation(model, binarisation)
     optimiser = _check_optimiser(model, optimiser, schedule, lr)
     place = pick_device(device)
     if checkpoint is not None:
@@ -186,7 +230,7 @@ def fit(
         try:
             if resume:
                 run.go_on()
-            with _bar(epochs, progress) as bar:
+            with progress_bar(epochs, "epoch", progress) as bar:
                 run.train_until(epochs, patience, bar, on_epoch)
         except KeyboardInterrupt:
             run.history.interrupted = True
@@ -218,6 +262,7 @@ def evaluate(
     """
     _check_numbers(1, batch_size, None, binarisation)
     _check_set(images, "images", model)
+    _check_binarisation(model, binarisation)
     place = _first(model).device
     return _evaluate(model, images.to(place), objective, seed, batch_size, binarisation)
 
@@ -328,7 +373,8 @@ class _Run:
             yield x.to(kind)
 
     def augmented(self, batch: Tensor, augment: Augment) -> Tensor:
-        images = check_images(augment(batch, self.generator), "augment's result")
+        bounded = _bounded(self.model)
+        images = check_images(augment(batch, self.generator), "augment's result", bounded=bounded)
         if images.shape != batch.shape:
             raise ValueError(
                 f"augment made {list(images.shape)} of {list(batch.shape)}: it must return as many "
@@ -458,10 +504,11 @@ def _goes_on_without_a_file() -> Iterator[None]:
         warnings.warn(f"{error}. Training goes on without it.", RuntimeWarning, stacklevel=4)
 
 
-def _bar(epochs: int, progress: bool) -> "tqdm[Any]":
+def progress_bar(total: int, unit: str, progress: bool) -> "tqdm[Any]":
+    """tqdm's bar, or a silent one where ``progress`` is false or TQDM_DISABLE is set."""
     # tqdm's bar in a notebook does not read TQDM_DISABLE, so it is read here
     silent = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    return tqdm(total=epochs, unit="epoch", leave=False, disable=silent)
+    return tqdm(total=total, unit=unit, leave=False, disable=silent)
 
 
 def _plain(model: nn.Module) -> nn.Module:
@@ -499,7 +546,8 @@ def _check_finite(row: dict[str, float]) -> None:
         if not math.isfinite(value):
             raise FloatingPointError(
                 f"{name} is {value} at epoch {row['epoch']}: lower lr, or look for NaN in the "
-                "objective; the model has the best weights from before"
+                "objective, where first_nonfinite names its place; the model has the best weights "
+                "from before"
             )
 
 
@@ -522,11 +570,25 @@ def _check_set(images: Any, name: str, model: Any) -> None:
         raise TypeError(f"the model is a {type(model).__name__}, not a torch.nn.Module")
     if next(model.parameters(), None) is None:
         raise ValueError("the model has no parameters: there is nothing to train")
-    check_images(images, name, getattr(_plain(model), "pixels", None))
+    check_images(images, name, getattr(_plain(model), "pixels", None), _bounded(model))
     if images.ndim != 2:
         raise ValueError(
             f"{name} has shape {list(images.shape)}, not [N, pixels]: "
             "flatten each image with .flatten(1)"
+        )
+
+
+def _bounded(model: nn.Module) -> bool:
+    """Whether the model's x lies in [0, 1]: it says so, or it says nothing."""
+    return bool(getattr(_plain(model), "bounded", True))
+
+
+def _check_binarisation(model: nn.Module, binarisation: str) -> None:
+    likelihood = getattr(_plain(model), "likelihood", "bernoulli")
+    if binarisation != "none" and likelihood != "bernoulli":
+        raise ValueError(
+            f"binarisation is {binarisation!r}, which makes every value 0 or 1, but the model's "
+            f"likelihood is {likelihood!r}: pass binarisation='none'"
         )
 
 

@@ -1,6 +1,7 @@
 """Mutation testing of the book: each slip that people make turns a promise or an assert red.
 
-``mutants/chapter_NN.py`` lists edits of a chapter's cells. A cell is edited, run, and followed by
+``mutants/chapter_NN.py`` lists edits of a chapter's cells, ``mutants/NAME.py`` those of a page
+without a number. A cell is edited, run, and followed by
 the cells after it until one fails; a mutant that none of them notices fails the test. A chapter's
 mutants share a kernel, in the order of its cells: since any cell can be run again, running the
 cell as it stands puts right what the mutant left behind.
@@ -76,12 +77,19 @@ class Chapter:
 
 
 def chapters() -> list[Path]:
-    return sorted((ROOT / "book").glob("[0-9][0-9]-*.ipynb"))
+    """All notebooks but the landing page."""
+    return [path for path in sorted((ROOT / "book").glob("*.ipynb")) if path.stem != "intro"]
+
+
+def list_of(path: Path) -> Path:
+    numbered = path.name[:2].isdigit()
+    name = f"chapter_{path.name[:2]}" if numbered else path.stem.replace("-", "_")
+    return LISTS / f"{name}.py"
 
 
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 def test_every_slip_is_noticed(path):
-    mutants = load(LISTS / f"chapter_{path.name[:2]}.py")
+    mutants = load(list_of(path))
     assert len(mutants) >= 4, "a chapter has at least four mutants"
     chapter = Chapter(path)
     order = [cell.id for cell in chapter.cells]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vae_lib import bounds, exact
-from vae_lib.bounds import elbo, elbo_terms, noise, reconstruction_terms
+from vae_lib.bounds import elbo, elbo_terms, free_bits_terms, noise, reconstruction_terms
 from vae_lib.data import binarise, load_digits
 from vae_lib.distributions import (
     DiagonalGaussian,
@@ -205,6 +205,21 @@ def test_vae_terms_are_the_negative_bound(components):
     torch.testing.assert_close(terms["criterion"], -elbo(model, x, eps).elbo)
     plain = elbo_terms(model, x, torch.Generator().manual_seed(2))
     torch.testing.assert_close(plain["loss"], terms["criterion"])
+
+
+def test_free_bits_are_free_below_the_floor_and_cost_as_ever_above_it():
+    model, x = tiny_vae(2), digits(4)
+    plain = elbo_terms(model, x, torch.Generator().manual_seed(2))
+    kl = model.posterior(x).kl.mean(0)
+    for floor in (0.0, float(kl.mean()), 5.0):
+        terms = free_bits_terms(model, x, torch.Generator().manual_seed(2), floor)
+        assert list(terms) == list(plain)
+        for name in ("nll", "kl", "criterion"):
+            torch.testing.assert_close(terms[name], plain[name])
+        paid = sum(max(floor, float(each)) for each in kl)
+        torch.testing.assert_close(terms["loss"], plain["nll"] + paid)
+    with pytest.raises(ValueError, match="KL of each dimension"):
+        free_bits_terms(VAE(2, (8,), components=3), digits(4).float(), torch.Generator())
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])

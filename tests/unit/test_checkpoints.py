@@ -461,7 +461,12 @@ def test_safetensors_own_files_lack_the_digest(tmp_path, model):
 # The weights that ship
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train_shipped.py"
-SHIPPED = [("ae-2d", reconstruction_terms), ("vae-2d", elbo_terms)]
+SHIPPED = [
+    ("ae-2d", reconstruction_terms),
+    ("vae-2d", elbo_terms),
+    ("vae-16d", elbo_terms),
+]
+FLAGSHIPS = ("flagship-one-layer", "flagship-one-layer-mixture", "flagship-two-layers")
 
 
 @pytest.mark.parametrize(("name", "objective"), SHIPPED)
@@ -482,7 +487,8 @@ def test_the_readable_copy_of_a_card_is_the_card(path):
 
 def test_nothing_else_ships():
     names = {path.name for path in checkpoints.SHIPPED.iterdir()}
-    assert names == {f"{name}.{end}" for name, _ in SHIPPED for end in ("safetensors", "json")}
+    known = [*(name for name, _ in SHIPPED), *FLAGSHIPS]
+    assert names == {f"{name}.{end}" for name in known for end in ("safetensors", "json")}
 
 
 @pytest.mark.parametrize(("name", "objective"), SHIPPED)
@@ -497,10 +503,12 @@ def test_shipped_weights_were_not_trained_on_the_heldout_digits(name, objective)
     assert train < heldout
 
 
-def test_shipped_models_are_ready_for_use():
-    model = load_shipped("vae-2d")
+@pytest.mark.parametrize("name", [*(name for name, _ in SHIPPED), *FLAGSHIPS])
+def test_shipped_models_are_ready_for_use(name):
+    model = load_shipped(name)
     assert not model.training
     assert not any(p.requires_grad for p in model.parameters())
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
 def test_an_unknown_name_lists_those_there_are():

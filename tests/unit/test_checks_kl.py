@@ -31,6 +31,17 @@ def skipped(q, p):
     return discrete(q[seen], p[seen])
 
 
+def added_beside_q(q, p):
+    return (torch.xlogy(q, q + 1e-12) - torch.xlogy(q, p)).sum()
+
+
+def added_beside_both(q, p):
+    """A tiny number in both logarithms, and infinity by an explicit branch."""
+    if ((q > 0) & (p == 0)).any():
+        return math.inf
+    return plain(q + 1e-34, p + 1e-34)
+
+
 WORDS = ("same", "larger", "smaller", "same", "smaller")
 
 
@@ -44,13 +55,9 @@ def draws(mu, std, error, line=1.0, square=0.5, two=2, own=1):
     return variance**0.5, math.ceil(variance / error**2)
 
 
-def draws_by_quadrature(mu, std, error):
-    eps = torch.linspace(-12, 12, 4001, dtype=torch.float64)
-    weight = Normal(0.0, 1.0).log_prob(eps).exp() * (eps[1] - eps[0])
-    at = mu + std * eps
-    k1 = Normal(mu, std).log_prob(at) - Normal(0.0, 1.0).log_prob(at)
-    noise = ((k1**2 * weight).sum() - (k1 * weight).sum() ** 2).sqrt()
-    return torch.stack([noise, (noise / error).square().ceil()])
+def one_more(mu, std, error):
+    noise, _ = draws(mu, std, error)
+    return noise, math.floor((noise / error) ** 2) + 1
 
 
 def by_sampling(mu, std, error):
@@ -105,12 +112,13 @@ RIGHT = {
 }
 ALSO_RIGHT = [
     ("discrete_kl", where),
-    ("slips", lambda: "".join(["f", "b", "e"])),
+    ("slips", lambda: ("f", "b", "e")),
     ("predictions", lambda: list(WORDS)),
-    ("draws", draws_by_quadrature),
+    ("predictions", lambda: ", ".join(WORDS)),
     ("draws", lambda *a: tuple(float(v) for v in draws(*a))),
     ("best_prior", best_by_second_moment),
     ("best_prior", best_by_descent),
+    ("best_prior", with_logvar(lambda m, v, right: right + 3e-4)),
 ]
 WRONG = [
     ("discrete_kl", lambda q, p: discrete(p, q), "first argument"),
@@ -122,15 +130,19 @@ WRONG = [
     ("discrete_kl", lambda q, p: (q / p).log().sum(), "weight q is missing"),
     ("discrete_kl", plain, "NaN"),
     ("discrete_kl", lambda q, p: plain(q, p).nan_to_num(0.0), "Not yet"),
-    ("discrete_kl", lambda q, p: discrete(q, p.clamp(min=1e-12)), "1e-30"),
-    ("discrete_kl", lambda q, p: plain(q + 1e-12, p + 1e-12), "1e-30"),
-    ("discrete_kl", lambda q, p: discrete(q, p.clamp(min=1e-40)), "infinite"),
+    ("discrete_kl", lambda q, p: discrete(q, p.clamp(min=1e-12)), "1e-300"),
+    ("discrete_kl", lambda q, p: plain(q + 1e-12, p + 1e-12), "1e-300"),
+    ("discrete_kl", lambda q, p: discrete(q, p.clamp(min=1e-305)), "infinite"),
     # PyTorch's own clamps small probabilities at the machine's precision.
-    ("discrete_kl", lambda q, p: kl_divergence(Categorical(q), Categorical(p)), "1e-30"),
+    ("discrete_kl", lambda q, p: kl_divergence(Categorical(q), Categorical(p)), "1e-300"),
     ("discrete_kl", skipped, "infinite"),
+    ("discrete_kl", lambda q, p: (q * (q / p).log()).nan_to_num(0.0), "one number"),
+    ("discrete_kl", lambda q, p: (q * (q / p).log()).nan_to_num(0.0).sum(), "infinite"),
+    ("discrete_kl", added_beside_q, "nothing added"),
+    ("discrete_kl", added_beside_both, "1e-300"),
     ("discrete_kl", lambda q, p: 0.5328, "expected"),
     ("discrete_kl", lambda q, p: discrete(q[:3], p[:3]), "Not yet"),
-    ("slips", lambda: "gda", "slip g does not give 0.7162"),
+    ("slips", lambda: "gda", "slip g does not give 0.7162: compute"),
     ("slips", lambda: "feb", "slip e does not give 0.3248"),
     ("slips", lambda: "fbd", "slip d does not give 1.0277"),
     ("slips", lambda: "fbc", "slip c does not give 1.0277"),
@@ -138,12 +150,12 @@ WRONG = [
     ("slips", lambda: "fb", "three of the letters"),
     ("slips", lambda: "xyz", "three of the letters"),
     ("slips", lambda: 0.6497, "three of the letters"),
-    ("predictions", lambda: changed(0, "larger"), "the slope cancels"),
-    ("predictions", lambda: changed(1, "same"), "add up"),
-    ("predictions", lambda: changed(2, "same"), "rounding"),
-    ("predictions", lambda: changed(2, "larger"), "rounding"),
-    ("predictions", lambda: changed(3, "larger"), "same law"),
-    ("predictions", lambda: changed(4, "same"), "y is a Gaussian"),
+    ("predictions", lambda: changed(0, "larger"), "undone"),
+    ("predictions", lambda: changed(1, "same"), "(6.4)"),
+    ("predictions", lambda: changed(2, "same"), "z rounded is not"),
+    ("predictions", lambda: changed(2, "larger"), "data-processing"),
+    ("predictions", lambda: changed(3, "larger"), "chain rule"),
+    ("predictions", lambda: changed(4, "same"), "a Gaussian"),
     ("predictions", lambda: WORDS[:4], "five words"),
     ("predictions", lambda: "same", "five words"),
     ("predictions", lambda: changed(0, "equal"), "each one of"),
@@ -158,6 +170,7 @@ WRONG = [
     ("draws", lambda m, s, e: (draws(m, s, e)[0], math.ceil(draws(m, s, e)[0] / e)), "square"),
     ("draws", lambda m, s, e: (draws(m, s, e)[0], draws(m, s, e)[1] - 1), "rounded down"),
     ("draws", lambda m, s, e: (draws(m, s, e)[0], (draws(m, s, e)[0] / e) ** 2), "whole number"),
+    ("draws", one_more, "one fewer"),
     ("draws", lambda *a: draws(*a)[0], "two things"),
     ("draws", lambda *a: (0.5436, 5041), "expected"),
     ("draws", by_sampling, "expected"),
@@ -187,6 +200,7 @@ WRONG = [
         "not N - 1",
     ),
     ("best_prior", one_coordinate, "expected"),
+    ("best_prior", with_logvar(lambda m, v, right: (right.exp() + 1e-4).log()), "expected"),
     ("best_prior", lambda m, v: m.mean(0), "shape"),
     ("best_prior", lambda m, v: best(m[:3], v[:3]), "expected"),
     ("best_prior", lambda m, v: (0 * m[0], 0 * m[0]), "expected"),

@@ -63,6 +63,13 @@ def price_by_divergence(mse, pixels, std):
     return pixels * kl_divergence(Normal(0.0, mse**0.5), Normal(0.0, std))
 
 
+def price_by_search(mse, pixels, std):
+    def nll(sigma):
+        return pixels / 2 * (mse / sigma**2 + math.log(2 * math.pi * sigma**2))
+
+    return nll(std) - min(nll(k / 1000) for k in range(1, 2000))
+
+
 # Exercise 4.3
 
 
@@ -169,13 +176,17 @@ ALSO_RIGHT = [
     ("price_of_noise", price_by_divergence),
     ("continuous_bernoulli", lambda g, pi: ContinuousBernoulli(pi).log_prob(g).sum(1)),
     ("draw_chain", chain_of_uniforms),
-    ("turned_pixel", change_by_likelihood),
     ("turned_pixel", change_by_odds),
 ]
 
 WRONG = [
     ("covariance", spread, "diagonal"),
     ("covariance", own, "depend on each other"),
+    (
+        "covariance",
+        lambda p, pi: covariance(p, pi) - spread(p, pi).diag().diag(),
+        "lacks what π(z) adds",
+    ),
     ("covariance", lambda p, pi: torch.cov(pi.T, correction=0), "the prior"),
     (
         "covariance",
@@ -202,6 +213,7 @@ WRONG = [
         lambda m, p, s: p / 2 * (m / s**2 + math.log(2 * math.pi * s**2)),
         "subtract its least",
     ),
+    ("price_of_noise", price_by_search, "100 pixels"),
     ("price_of_noise", lambda m, p, s: 629.44, "expected"),
     ("price_of_noise", lambda m, p, s: price(m, 784, s), "3 pixels"),
     ("continuous_bernoulli", score, "that is the score"),
@@ -234,6 +246,7 @@ WRONG = [
         lambda x, a, i: Bernoulli(logits=a).log_prob(1 - x)[:, i],
         "subtract the old",
     ),
+    ("turned_pixel", change_by_likelihood, "no likelihood of the digit"),
     ("turned_pixel", lambda x, a, i: change(x, a, 3), "pixel 0"),
     ("turned_pixel", lambda x, a, i: change(x, a, i).sum(), "shape"),
     ("turned_pixel", change_by_probabilities, "a logit of 200"),

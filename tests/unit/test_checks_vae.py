@@ -26,6 +26,21 @@ def gradient_by_autograd(mu, logvar, eps, slope):
     return torch.autograd.grad((z * slope + kl).sum(), (mu, logvar))
 
 
+def gradient_by_backward(mu, logvar, eps, slope):
+    mu, logvar = mu.requires_grad_(), logvar.requires_grad_()
+    z = mu + (0.5 * logvar).exp() * eps
+    (z * slope + 0.5 * (mu**2 + logvar.exp() - 1 - logvar)).sum().backward()
+    return mu.grad, logvar.grad
+
+
+def gradient_by_func(mu, logvar, eps, slope):
+    def total(mu, logvar):
+        z = mu + (0.5 * logvar).exp() * eps
+        return (z * slope + 0.5 * (mu**2 + logvar.exp() - 1 - logvar)).sum()
+
+    return torch.func.grad(total, argnums=(0, 1))(mu, logvar)
+
+
 def changed_gradient(by_mu=None, by_logvar=None):
     def answer(*given):
         right = gradient(*given)
@@ -38,6 +53,11 @@ def changed_gradient(by_mu=None, by_logvar=None):
 
 def nll_of(logits, x):
     return F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+
+def log_score(logits, x, e=0.0):
+    pi = logits.sigmoid()
+    return (x * (pi + e).log() + (1 - x) * (1 - pi + e).log()).sum(-1)
 
 
 def loss(mu, s, logits, x, std=F.softplus, log=torch.log):
@@ -90,10 +110,27 @@ def vary_from(z_of, pixels=None):
     return answer
 
 
-def drawn(model, x, generator, wrong=1.0):
+def drawn(model, x, generator, wrong=1.0, more=0.0):
     mu, logvar = model.encode(x)
-    scale = torch.tensor([1.0, wrong])
-    return mu + scale * (0.5 * logvar).exp() * torch.randn(mu.shape, generator=generator)
+    std = torch.tensor([1.0, wrong]) * (0.5 * logvar).exp() + more
+    return mu + std * torch.randn(mu.shape, generator=generator)
+
+
+def half_twice(size, generator, draw=torch.rand):
+    return draw(size[0] // 2, size[1], generator=generator).repeat(2, 1)
+
+
+def coins(pi, generator, *size):
+    return torch.rand(*size, generator=generator) < pi
+
+
+def seed_of(generator):
+    """A generator that begins again, whatever was drawn from the given one."""
+    return torch.Generator().manual_seed(generator.initial_seed())
+
+
+def reseeded(model, x, generator):
+    return vary(model, x, seed_of(generator))
 
 
 def fixed(model, x, generator):
@@ -116,6 +153,10 @@ def price_by_divergences(sigma):
     return kl[0] - kl[1]
 
 
+def price_by_logarithms(sigma):
+    return torch.log(sigma) - torch.log(sigma / 2) - 0.375 * sigma**2
+
+
 RIGHT = {
     "gradient_by_hand": gradient,
     "loss_with_softplus": loss,
@@ -125,11 +166,12 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
-    ("gradient_by_hand", gradient_by_autograd),
+    ("gradient_by_hand", lambda *given: torch.stack(gradient(*given))),
     ("loss_with_softplus", loss_by_distributions),
     ("accidental_beta", lambda pixels, latent: torch.tensor(pixels) * latent**-1),
     ("variation", vary_pixels_first),
     ("price_of_halving", price_by_divergences),
+    ("price_of_halving", price_by_logarithms),
 ]
 
 std_of = lambda logvar: (0.5 * logvar).exp()  # noqa: E731
@@ -173,6 +215,14 @@ WRONG = [
         "gradient_by_hand",
         changed_gradient(None, lambda m, v, e, s: 0.5 * (s * std_of(v) * e + v.exp())),
         "the derivative -½",
+    ),
+    ("gradient_by_hand", gradient_by_autograd, "that asks autograd"),
+    ("gradient_by_hand", gradient_by_backward, "that asks autograd"),
+    ("gradient_by_hand", gradient_by_func, "that asks autograd"),
+    (
+        "gradient_by_hand",
+        changed_gradient(None, lambda m, v, e, s: 0.5 * (s * std_of(v) * e + v.exp() + 1e-5 - 1)),
+        "an epsilon",
     ),
     ("gradient_by_hand", lambda *given: gradient(*given)[::-1], "the derivative by μ"),
     ("gradient_by_hand", lambda *given: gradient(*given)[0], "two results"),
@@ -230,6 +280,26 @@ WRONG = [
         lambda *given: loss(*given, std=lambda s: F.softplus(s) + 1e-6),
         "an epsilon",
     ),
+    (
+        "loss_with_softplus",
+        lambda *given: loss(*given, std=lambda s: F.softplus(s).clamp(min=1e-12)),
+        "a floor (1e-12)",
+    ),
+    (
+        "loss_with_softplus",
+        lambda mu, s, logits, x: (
+            loss(mu, s, logits, x) + log_score(logits, x) - log_score(logits, x, 1e-7)
+        ),
+        "beside a probability",
+    ),
+    (
+        "loss_with_softplus",
+        lambda mu, s, logits, x: (
+            nll_of(logits, x).sum(-1)
+            + kl_divergence(Normal(0.0, 1.0), Normal(mu, F.softplus(s))).sum(-1)
+        ),
+        "the other direction",
+    ),
     ("loss_with_softplus", lambda mu, s, logits, x: loss(mu, s, x, logits), "expected"),
     ("loss_with_softplus", lambda *given: 571.3, "shape should be"),
     ("loss_with_softplus", lambda *given: "571 nats", "a number or a tensor"),
@@ -241,9 +311,12 @@ WRONG = [
     ("accidental_beta", lambda p, d: d, "nowhere restored"),
     ("accidental_beta", lambda p, d: 1, "do not cancel"),
     ("accidental_beta", lambda p, d: 39.2, "for 784 and 20 alone"),
-    ("accidental_beta", lambda p, d: 784 / d, "expected"),
+    ("accidental_beta", 39.2, "a function of any shape"),
+    ("accidental_beta", lambda p, d: 784 / d, "784 is her model's"),
+    ("accidental_beta", lambda p, d: p / 20, "20 is her model's"),
+    ("accidental_beta", lambda p, d: p / d + 1, "expected"),
     ("accidental_beta", lambda p, d: "784/20", "could not convert"),
-    ("variation", vary_from(lambda m, x, g: m.encode(x)[0]), "z hardly varies"),
+    ("variation", vary_from(lambda m, x, g: m.encode(x)[0]), "not μ alone"),
     ("variation", lambda m, x, g: m.reconstruct(x), "those are the probabilities"),
     ("variation", lambda m, x, g: m.decode(drawn(m, x, g)), "by sigmoid, then draw"),
     (
@@ -261,7 +334,7 @@ WRONG = [
         lambda m, x, g: vary(
             m, x, g, draw=lambda size, generator: torch.randn(1, 2, generator=generator)
         ),
-        "z hardly varies",
+        "one ε serves all",
     ),
     (
         "variation",
@@ -277,7 +350,39 @@ WRONG = [
     ("variation", vary_from(lambda m, x, g: drawn(m, x, g, wrong=0.8)), "the digits vary by"),
     ("variation", vary_from(lambda m, x, g: drawn(m, x, g) * torch.tensor([1, 0.5])), "is right"),
     ("variation", vary_from(lambda m, x, g: drawn(m, x, g).flip(-1)), "is right, yours is"),
-    ("variation", fixed, "another generator gives the same"),
+    (
+        "variation",
+        lambda m, x, g: vary(
+            m, x, g, draw=lambda size, generator: half_twice(size, generator, torch.randn)
+        ),
+        "share their ε",
+    ),
+    (
+        "variation",
+        vary_from(drawn, pixels=lambda pi, generator: coins(pi, generator, 1, 784)),
+        "digits share their coins",
+    ),
+    (
+        "variation",
+        vary_from(drawn, pixels=lambda pi, generator: half_twice(pi.shape, generator) < pi),
+        "digits share their coins",
+    ),
+    (
+        "variation",
+        vary_from(drawn, pixels=lambda pi, generator: coins(pi, generator, len(pi), 1)),
+        "one coin decides",
+    ),
+    ("variation", vary_from(lambda m, x, g: drawn(m, x, g, more=0.05)), "the digits vary by"),
+    ("variation", fixed, "a generator further on gives the same"),
+    ("variation", reseeded, "a generator further on gives the same"),
+    ("variation", vary_from(lambda m, x, g: drawn(m, x, seed_of(g))), "a seed of their own"),
+    (
+        "variation",
+        vary_from(
+            drawn, pixels=lambda pi, generator: torch.bernoulli(pi, generator=seed_of(generator))
+        ),
+        "a seed of their own",
+    ),
     ("variation", only_z_from_it, "the same generator gives other digits"),
     ("variation", only_pixels_from_it, "the same generator gives other digits"),
     ("variation", lambda m, x, g: vary(m, x[:1], g), "as many are wanted"),
@@ -307,5 +412,9 @@ def test_crashes_are_marked_without_an_error(name, capsys):
 @pytest.mark.parametrize("seed", range(20))
 def test_a_right_variation_passes_whatever_the_draws(seed):
     """The tolerances leave room: generators other than the check's pass as well."""
-    shifted = lambda m, x, g: vary(m, x, g.manual_seed(g.initial_seed() + 10 * seed))  # noqa: E731
-    assert checks.variation(shifted) is True
+
+    def later(model, x, generator):
+        torch.rand(1 + seed, generator=generator)
+        return vary(model, x, generator)
+
+    assert checks.variation(later) is True

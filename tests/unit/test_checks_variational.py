@@ -55,6 +55,12 @@ def sweep_with(change):
     return answer
 
 
+def sweep_with_marginal_variances(m, h, precision):
+    for j, variance in enumerate(precision.inverse().diagonal()):
+        m[j] = (h[j] - precision[j] @ m + precision[j, j] * m[j]) * variance
+    return m
+
+
 def first_only(m, h, precision):
     return torch.cat([sweep(m.clone(), h, precision)[:1], m[1:]])
 
@@ -74,6 +80,10 @@ def noise_by_covariance(y, design, m, s):
 
 def error(y, design, m, s):
     return ((y - design @ m) ** 2).mean()
+
+
+def best_line(y, design):
+    return torch.linalg.lstsq(design, y).solution
 
 
 def equicorrelated(rho, dimensions):
@@ -105,6 +115,8 @@ WRONG = [
     ("turned", lambda *a: [v**0.5 for v in turned(*a)], "standard deviations"),
     ("turned", lambda turn, *a: turned(math.radians(turn), *a), "radians"),
     ("turned", lambda turn, large, small: (large, small), "the axes turn"),
+    ("turned", lambda t, large, small: turned(t, small, large), "along the turned axis"),
+    ("turned", lambda t, large, small: turned(t, large**2, small**2), "do not square"),
     ("turned", lambda *a: turned(*a)[0], "two numbers"),
     ("turned", lambda *a: (turned(*a)[0],) * 2, "expected"),
     ("turned", lambda turn, *a: turned(math.pi / 4, *a), "expected"),
@@ -116,7 +128,8 @@ WRONG = [
     ("sweep_once", sweep_with(lambda h, others, own, d: (h - others - own) / d), "own term"),
     ("sweep_once", first_only, "only the first"),
     ("sweep_once", last_first, "1 first"),
-    ("sweep_once", lambda m, h, p: sweep(sweep(m, h, p), h, p), "expected"),
+    ("sweep_once", lambda m, h, p: sweep(sweep(m, h, p), h, p), "two sweeps"),
+    ("sweep_once", sweep_with_marginal_variances, "not Σ_jj"),
     ("sweep_once", lambda m, h, p: torch.cat([sweep(m, h, p)[:-1], m[-1:] + 1]), "expected"),
     ("noise_variance", error, "how unsure"),
     ("noise_variance", lambda y, a, m, s: noise(y, a, m, s) - error(y, a, m, s), "only the spread"),
@@ -135,6 +148,13 @@ WRONG = [
         "whatever D",
     ),
     ("noise_variance", lambda *a: noise(*a).log(), "logarithm"),
+    ("noise_variance", lambda y, a, m, s: noise(y, a, best_line(y, a), s), "it is m"),
+    ("noise_variance", lambda y, a, m, s: error(y, a, best_line(y, a), s), "knows m and s only"),
+    (
+        "noise_variance",
+        lambda y, a, m, s: error(y, a, m, s) + ((a @ s) ** 2).mean(),
+        "square before adding",
+    ),
     ("noise_variance", lambda *a: 0.25, "expected"),
     ("noise_variance", lambda y, a, m, s: noise(y, a[:, :2], m[:2], s[:2]), "expected"),
     ("narrow", lambda rho, d: 1 - rho**2, "two dimensions only"),

@@ -168,13 +168,18 @@ def test_mnist_has_no_heldout_split(tmp_path):
 @pytest.mark.parametrize(
     ("images", "words"),
     [
-        (torch.zeros(2, 784, dtype=torch.uint8), r"look has dtype torch.uint8: convert it with"),
+        (torch.zeros(2, 784, dtype=torch.uint8), r"look has dtype torch.uint8: .* / 255"),
+        (torch.zeros(2, 784, dtype=torch.int64), r"int64: convert it with \.float\(\)$"),
         (torch.tensor(0.5), r"look has shape \[\], not \[\.\.\., pixels\]"),
         (torch.zeros(0, 784), "look is empty"),
         (torch.full((2, 784), 1.5), r"look has pixels from 1.5 to 1.5, outside \[0, 1\]"),
         (torch.full((2, 784), -1e-3), "outside"),
-        (torch.full((2, 784), math.nan), "look for NaN"),
-        (torch.tensor([[0.5, math.inf]]), "look has pixels from 0.5 to inf"),
+        (torch.full((2, 784), math.nan), r"look has NaN or infinite values \(1568 in all\)"),
+        (
+            torch.tensor([[0.5, 0.5], [0.5, math.inf]]),
+            r"look has NaN .*\(1 in all\), the first at \[1, 1\]: leave such rows out, or fill",
+        ),
+        (torch.tensor([[-1.5, 0.5]]), "look has pixels from -1.5 .*likelihood='real gaussian'"),
         (torch.zeros(2, 784).numpy(), "look is a ndarray, not a tensor: convert it with"),
         (3, "look is a int, not a tensor: pass all images as one tensor"),
     ],
@@ -182,6 +187,37 @@ def test_mnist_has_no_heldout_split(tmp_path):
 def test_what_is_no_set_of_images_is_named(images, words):
     with pytest.raises((ValueError, TypeError), match=words):
         check_images(images, "look")
+
+
+class DataFrame:
+    """What pandas and polars have in common."""
+
+    def to_numpy(self):
+        return torch.zeros(2, 3).numpy()
+
+
+def test_a_data_frame_is_told_what_to_do():
+    frame = DataFrame()
+    with pytest.raises(TypeError, match=r"look is a DataFrame.*as_tensor\(frame.to_numpy\(\)\)"):
+        check_images(frame, "look")
+    assert check_images(torch.as_tensor(frame.to_numpy()).float()).shape == (2, 3)
+
+
+def test_columns_of_a_table_may_be_any_finite_numbers():
+    table = torch.tensor([[-40.0, 3e6], [0.5, 0]])
+    assert check_images(table, "table", 2, bounded=False) is table
+    for bad in (math.nan, math.inf, -math.inf):
+        table[1, 0] = bad
+        with pytest.raises(ValueError, match=r"table has NaN .* first at \[1, 0\]"):
+            check_images(table, "table", 2, bounded=False)
+
+
+def test_colours_that_come_last_are_noticed():
+    images = torch.rand(2, 8, 12, 3)
+    with pytest.raises(ValueError, match=r"\[2, 8, 12, 3\], not \[\.\.\., 288\]: its colours come"):
+        check_images(images, "look", 288)
+    with pytest.raises(ValueError, match=r"flatten each image with \.reshape\(-1, 96\)"):
+        check_images(torch.rand(2, 8, 12), "look", 96)
 
 
 def test_images_may_be_of_any_size_unless_one_is_named():

@@ -130,9 +130,18 @@ def test_evaluation_works_on_the_gpu_and_answers_on_the_cpu(fake, draws, monkeyp
         evaluation, "_value_and_slope", lambda log_f, z: (log_f(z), torch.zeros_like(z))
     )
     model, x = on_gpu(VAE, hidden=(8,), components=3), torch.rand(7, 784, device="cuda")
+    start = torch.randn(4, 7, 2, device="cuda")
     log_w = evaluation._weights(model, x, None, 5, 2), evaluation._anneal(model, x, None, 3, 4)
+    log_w = *log_w, evaluation._anneal(model, x, None, 3, 4, start)
     seen = [(part.device.type, part.dtype, list(part.shape)) for part in log_w]
-    assert seen == [("cpu", torch.float64, [5, 7]), ("cpu", torch.float64, [4, 7])]
+    assert seen == [("cpu", torch.float64, [n, 7]) for n in (5, 4, 4)]
+    with torch.no_grad():
+        own = torch.cat(model.posterior(x)[:2], -1)
+        starts = torch.stack([own, evaluation._moments(model, x, None, own)])
+    free = evaluation._with_q(model, starts.repeat(3, 1, 1))
+    climbed = bounds.path_derivative(free, x, torch.randn(6, 7, 2, device="cuda"))
+    assert climbed.device.type == starts.device.type == "cuda"
+    assert climbed.shape == (6, 7) and starts.shape == (2, 7, 4)
 
 
 @pytest.mark.parametrize(("net", "hidden"), NETS)

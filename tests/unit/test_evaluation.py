@@ -145,6 +145,166 @@ def test_the_hamiltonian_move_leaves_its_density_as_it_is():
     torch.testing.assert_close(z.T.cov(), root @ root.T, rtol=0.04, atol=0.02)
 
 
+# ---- a model whose log p(x) is known ------------------------------------------------------------
+
+
+def simulated(count, seed=11):
+    """x [B, 4] from the linear-Gaussian model, and the z [B, 2] that each was drawn from."""
+    with torch.no_grad():
+        z = torch.randn(count, 2, generator=g(seed), dtype=torch.float64)
+        eps = torch.randn(count, 4, generator=g(seed + 1), dtype=torch.float64)
+        x = MODEL.decoder(z) + (0.5 * MODEL.noise_logvar).exp() * eps
+        return x, z, MODEL.log_evidence(x)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_every_estimator_meets_the_closed_form(seed):
+    """The errors of many examples, each divided by its standard error, are as draws of N(0, 1)."""
+    x, z, truth = simulated(60, 20 * seed)
+    wider = MODEL.truth(x)._replace(root=1.3 * MODEL.truth(x).root)
+    model = LatentVariableModel(2, MODEL.log_prior, MODEL.log_likelihood, lambda x: wider)
+    both = evaluation.bdmc(MODEL, x, z, g(seed), steps=30, chains=60)
+    for got in (
+        evaluation.log_likelihood(model, x, g(seed), samples=2000),
+        evaluation.ais(MODEL, x, g(seed), steps=30, chains=60),
+        both.lower,
+        evaluation.gaps(MODEL, x, g(seed)).log_px,
+    ):
+        off = (got.log_px - truth) / got.standard_error
+        assert off.abs().max() < 5 and off.abs().mean() < 1.5
+        assert (got.log_px - truth).abs().median() < 0.05
+    # Reverse chains share their start: only many examples tell.
+    above = both.upper.log_px - truth
+    assert above.mean().abs() < 4 * above.std() / 60**0.5 + 0.01
+
+
+def test_forward_and_reverse_annealing_hold_the_value_between_them():
+    """With two steps both are crude; on average one lies below and the other above."""
+    x, z, truth = simulated(1000)
+    low, high = evaluation.bdmc(MODEL, x, z, g(1), steps=2, chains=2)
+    below, above = truth - low.log_px, high.log_px - truth
+    for loss in (below, above):
+        assert loss.mean() > 5 * loss.std() / 1000**0.5
+    low, high = evaluation.bdmc(MODEL, x, z, g(1), steps=40, chains=2)
+    closer = (high.log_px - low.log_px).mean()
+    assert 0 < closer < 0.3 * (below + above).mean()
+
+
+def test_the_weights_of_annealing_are_unbiased():
+    """E[w] / p(x) = 1, forward, and 1 / (p(x) E[w]) in reverse: even with few, crude steps."""
+    x, z, truth = simulated(3)
+    many = x.repeat(400, 1), z.repeat(400, 1)
+    reach = evaluation._step_sizes(MODEL, x, g(), 4)
+    reach = [size.repeat(400, 1) for size in reach]
+    w = (evaluation._anneal(MODEL, many[0], g(2), 4, 8, reach=reach) - truth.repeat(400)).exp()
+    w = w.reshape(-1, 3)
+    assert ((w.mean(0) - 1).abs() < 4.5 * w.std(0) / len(w) ** 0.5).all()
+    with torch.no_grad():
+        q = MODEL.truth(x)
+        starts = q.sample(torch.randn(3200, 3, 2, generator=g(3), dtype=torch.float64))
+    back = evaluation._anneal(MODEL, x, g(4), 4, 3200, starts, [size[:3] for size in reach])
+    w = (truth - back).exp()
+    assert ((w.mean(0) - 1).abs() < 4.5 * w.std(0) / len(w) ** 0.5).all()
+
+
+def test_the_gaps_are_those_of_the_exact_posterior():
+    """The best diagonal Gaussian has the posterior's mean and the diagonal of its precision."""
+    x, _, truth = simulated(20)
+    got = evaluation.gaps(MODEL, x, g(3), samples=4000)
+    with torch.no_grad():
+        root = MODEL.truth(x).root
+        precision = (root @ root.T).inverse()
+        lost = 0.5 * (precision.diagonal().log().sum() - precision.logdet())
+        posterior = torch.distributions.MultivariateNormal(
+            MODEL.truth(x).mu, precision_matrix=precision.expand(20, 2, 2)
+        )
+        q = MODEL.posterior(x)
+        own = torch.distributions.MultivariateNormal(q.mu, torch.diag_embed(q.logvar.exp()))
+        whole = torch.distributions.kl_divergence(own, posterior)
+    torch.testing.assert_close(got.approximation, lost.expand(20), atol=0.01, rtol=0)
+    torch.testing.assert_close(got.amortisation, whole - lost, atol=0.05, rtol=0.1)
+    assert ((got.log_px.log_px - truth).abs() < 0.01).all()
+
+
+def test_gaps_of_a_correlated_posterior():
+    """Two latents whose sum alone is seen: a diagonal Gaussian loses a known amount."""
+
+    def log_likelihood(x, z):
+        return torch.distributions.Normal(z.sum(-1), 0.25).log_prob(x[..., 0])
+
+    def posterior(x):
+        return DiagonalGaussian(torch.zeros(len(x), 2).double(), torch.zeros(len(x), 2).double())
+
+    model = LatentVariableModel(2, MODEL.log_prior, log_likelihood, posterior)
+    x = torch.tensor([[0.5], [-2.0]], dtype=torch.float64)
+    got = evaluation.gaps(model, x, g(4), samples=20_000)
+    assert (got.log_px.effective < 2000).all(), "its own weights are not to be trusted"
+    truth = torch.distributions.Normal(0.0, (2 + 0.25**2) ** 0.5).log_prob(x[:, 0])
+    got = got._replace(log_px=got.log_px._replace(log_px=truth))
+    precision = torch.tensor([[17.0, 16.0], [16.0, 17.0]]).double()
+    lost = 0.5 * (precision.diagonal().log().sum() - precision.logdet())  # 1.08 nats
+    torch.testing.assert_close(got.approximation, lost.expand(2), atol=0.08, rtol=0)
+    assert (got.amortisation > 1).all()
+
+
+def test_a_q_that_cannot_be_bettered_is_kept():
+    model = zoo.LinearGaussian().double()
+    x, *_ = simulated(4)
+    with torch.no_grad():
+        truth = model.truth(x)
+        precision = (truth.root @ truth.root.T).inverse().diagonal()
+    best = DiagonalGaussian(truth.mu, -precision.log().expand(4, 2))
+    model = LatentVariableModel(2, model.log_prior, model.log_likelihood, lambda x: best)
+    for steps in (0, 30):
+        got = evaluation.gaps(model, x, g(5), steps=steps)
+        assert (got.amortisation >= 0).all() and (got.amortisation < 2e-3).all()
+    assert all(p.grad is None for p in MODEL.parameters())
+
+
+def test_gaps_in_pieces():
+    x, _, truth = simulated(7)
+    pieces = evaluation.gaps(MODEL, x, g(6), steps=150, draws=2, samples=300, chunk=9)
+    assert pieces.elbo.shape == pieces.best.shape == pieces.log_px.log_px.shape == (7,)
+    assert ((pieces.log_px.log_px - truth).abs() < 0.1).all()
+    again = evaluation.gaps(MODEL, x, g(6), steps=150, draws=2, samples=300, chunk=9)
+    assert torch.equal(again.best, pieces.best), "the seed decides"
+
+
+def test_gaps_need_a_diagonal_gaussian():
+    flow = zoo.FlowPosterior(**zoo.TINY)
+    with pytest.raises(TypeError, match="no DiagonalGaussian"):
+        evaluation.gaps(flow, torch.rand(2, 8).round(), g())
+
+
+# ---- bits ---------------------------------------------------------------------------------------
+
+
+def test_bits_per_dimension():
+    assert float(evaluation.bits_per_dimension(torch.tensor(-8 * math.log(2)), 4)) == 2.0
+    grey = evaluation.bits_per_dimension(torch.zeros(2), 784, levels=256)
+    assert grey.tolist() == [8.0, 8.0], "a flat density on [0, 1] says nothing: 8 bits a byte"
+    with pytest.raises(ValueError, match="dimensions is 0"):
+        evaluation.bits_per_dimension(torch.zeros(1), 0)
+    with pytest.raises(ValueError, match="levels is 1"):
+        evaluation.bits_per_dimension(torch.zeros(1), 4, levels=1)
+
+
+def test_a_bar_counts_examples_where_it_is_asked_for(monkeypatch, capsys):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    x, z, _ = simulated(3)
+    calls = {
+        "log_likelihood": lambda p: evaluation.log_likelihood(MODEL, x, g(), 5, progress=p),
+        "ais": lambda p: evaluation.ais(MODEL, x, g(), 2, 2, progress=p),
+        "bdmc": lambda p: evaluation.bdmc(MODEL, x, z, g(), 2, 2, progress=p),
+        "gaps": lambda p: evaluation.gaps(MODEL, x, g(), 2, 2, samples=5, progress=p),
+    }
+    for name, call in calls.items():
+        call(False)
+        assert capsys.readouterr().err == "", name
+        call(True)
+        assert "0/3" in capsys.readouterr().err, name
+
+
 # ---- active units -------------------------------------------------------------------------------
 
 
@@ -195,7 +355,12 @@ def test_the_variance_is_that_of_the_exact_mean_whatever_the_number_of_examples(
 
 def test_bad_input_is_named():
     vae, x = VAE(2, (6,), shape=(9,)), torch.rand(3, 9)
-    calls = (evaluation.log_likelihood, evaluation.ais, evaluation.active_units)
+    calls = (
+        evaluation.log_likelihood,
+        evaluation.ais,
+        evaluation.active_units,
+        evaluation.gaps,
+    )
     for call in calls:
         with pytest.raises(ValueError, match="outside"):
             call(vae, x * 255, g())
@@ -211,6 +376,8 @@ def test_bad_input_is_named():
         evaluation.log_likelihood(vae, x, g(), samples=1)
     with pytest.raises(ValueError, match="steps is 1"):
         evaluation.ais(vae, x, g(), steps=1)
+    with pytest.raises(ValueError, match=r"z has shape \[3, 4\], not \[3, 2\]"):
+        evaluation.bdmc(vae, x, torch.zeros(3, 4), g())
     with pytest.raises(ValueError, match="one example"):
         evaluation.active_units(vae, x[:1], g())
     with pytest.raises(TypeError, match="Autoencoder has no posterior"):

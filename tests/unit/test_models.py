@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 import threading
 from itertools import pairwise
 
@@ -97,7 +98,16 @@ def test_networks_are_the_formulas_they_say(kind, net):
 
 
 @pytest.mark.parametrize(
-    ("net", "shape"), [("mlp", (10,)), ("mlp", (3, 5)), ("conv", (8, 12)), ("conv", (32, 32))]
+    ("net", "shape"),
+    [
+        ("mlp", (10,)),
+        ("mlp", (3, 5)),
+        ("mlp", (3, 6, 5)),
+        ("conv", (8, 12)),
+        ("conv", (32, 32)),
+        ("conv", (3, 8, 12)),
+        ("conv", (4, 8, 8)),
+    ],
 )
 @pytest.mark.parametrize("kind", [Autoencoder, VAE])
 def test_any_picture_size(kind, net, shape):
@@ -106,6 +116,25 @@ def test_any_picture_size(kind, net, shape):
     assert model.pixels == np.prod(shape)
     assert model(x).shape == x.shape and model.encode(x)[0].shape[-1] == 3
     assert model.log_likelihood(x, model.code(x)).shape == (2,)
+
+
+def test_colours_come_first():
+    """Flat, a picture is its reds, then its greens, then its blues, in rows of pixels."""
+    model = VAE(latent=3, hidden=(4, 6), net="conv", shape=(3, 8, 12))
+    w, x = list(model.parameters()), torch.rand(2, 3, 8, 12)
+    h = F.silu(F.conv2d(x, *w[0:2], stride=2, padding=1))
+    h = F.silu(F.conv2d(h, *w[2:4], stride=2, padding=1))
+    torch.testing.assert_close(model.encoder(x.flatten(1)), F.linear(h.flatten(1), *w[4:6]))
+    h = F.silu(F.linear(torch.ones(2, 3), *w[6:8])).reshape(2, 6, 2, 3)
+    h = F.silu(F.conv_transpose2d(h, *w[8:10], stride=2, padding=1))
+    logits = F.conv_transpose2d(h, *w[10:12], stride=2, padding=1)
+    torch.testing.assert_close(model.decode(torch.ones(2, 3)).reshape(x.shape), logits)
+
+
+def test_a_grey_picture_is_one_of_one_colour():
+    """Same weights, same answers: what is shipped for (H, W) stays what it was."""
+    grey, one = (VAE(2, (4, 6), "conv", shape=shape) for shape in ((8, 8), (1, 8, 8)))
+    assert torch.equal(grey.encoder(torch.ones(1, 64)), one.encoder(torch.ones(1, 64)))
 
 
 @pytest.mark.parametrize("net", ["mlp", "conv"])
@@ -123,7 +152,11 @@ def test_samples_lead(net):
 ALL = [
     (kind, {"net": net, "hidden": hidden, **more})
     for kind, net, hidden in BUILDS
-    for more in ({}, {"likelihood": "gaussian", "shape": (8, 4)})
+    for more in (
+        {},
+        {"likelihood": "gaussian", "shape": (8, 4)},
+        {"likelihood": "real gaussian", "shape": (3, 4, 8)},
+    )
 ] + [(VAE, {"components": 4, "likelihood": "continuous bernoulli"})]
 
 
@@ -230,12 +263,17 @@ def test_each_likelihood_is_the_one_it_says():
             model.noise_logvar.data.fill_(0.7)
             got = model.log_likelihood(x, z)
             want = torch.distributions.Normal(logits.sigmoid(), np.exp(0.35)).log_prob(x).sum(-1)
+        elif kind == "real gaussian":
+            model.noise_logvar.data.copy_(torch.linspace(-1, 1, 12))
+            x, got = 40 * x - 20, model.log_likelihood(40 * x - 20, z)
+            std = torch.linspace(-0.5, 0.5, 12).exp()
+            want = torch.distributions.Normal(logits, std).log_prob(x).sum(-1)
         elif kind == "bernoulli":
             want = distributions.bernoulli_log_prob(x, logits)
         else:
             want = distributions.continuous_bernoulli_log_prob(x, logits)
         torch.testing.assert_close(got, want)
-        assert len(list(model.parameters())) == 8 + (kind == "gaussian")
+        assert len(list(model.parameters())) == 8 + ("gaussian" in kind)
 
 
 def test_a_gaussian_learns_its_noise():
@@ -250,6 +288,21 @@ def test_a_gaussian_learns_its_noise():
         optimiser.step()
     residual = (x - model.decode(z).sigmoid()).square().mean()
     assert model.noise_logvar.exp().item() == pytest.approx(float(residual), rel=1e-3)
+
+
+def test_a_real_gaussian_learns_a_noise_for_each_column_and_any_mean():
+    """On a table whose columns do not go together, it comes to each column's mean and variance."""
+    noise = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    x, z = torch.tensor([-3.0, 0, 8]) + torch.tensor([0.1, 1, 2]) * noise, torch.zeros(200, 1)
+    model = VAE(latent=1, hidden=(4,), shape=(3,), likelihood="real gaussian")
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(800):
+        optimiser.zero_grad()
+        (-model.log_likelihood(x, z).mean()).backward()
+        optimiser.step()
+    torch.testing.assert_close(model.decode(z[0]), x.mean(0), atol=0.01, rtol=0.01)
+    torch.testing.assert_close(model.noise_logvar.exp(), x.var(0, correction=0), rtol=0.01, atol=0)
+    assert torch.equal(model.reconstruct(x), model(x)) and not model.bounded
 
 
 def test_the_mixture_prior_is_the_mixture():
@@ -296,13 +349,13 @@ def test_samples_are_ancestral(likelihood, components):
     assert not torch.equal(x, model.sample(40_000, torch.Generator().manual_seed(2)))
     if likelihood == "bernoulli":
         assert set(x.unique().tolist()) == {0.0, 1.0}
-    elif likelihood == "gaussian":
+    elif "gaussian" in likelihood:
         assert x.min() < 0 < 1 < x.max()
     else:
         assert 0 <= x.min() < 0.05 and 0.95 < x.max() <= 1
     with torch.no_grad():
         logits = model.decode(model.sample_prior(40_000, torch.Generator().manual_seed(3)))
-    mean = logits.sigmoid()
+    mean = logits if likelihood == "real gaussian" else logits.sigmoid()
     if likelihood == "continuous bernoulli":
         mean = 1 / -(-logits.double()).expm1() - 1 / logits.double()
     error = (x.var(0) + mean.var(0)).div(40_000).sqrt()
@@ -345,20 +398,21 @@ def test_a_model_in_half_precision_answers_in_float32(dtype, likelihood):
     assert model.sample(3, torch.Generator().manual_seed(0)).shape == (3, 784)
 
 
-@pytest.mark.parametrize("net", ["mlp", "conv"])
+@pytest.mark.parametrize(("net", "shape"), [("mlp", (8, 8)), ("conv", (8, 8)), ("conv", (3, 4, 8))])
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_models_can_be_mapped_compiled_and_exported(net, likelihood):
+def test_models_can_be_mapped_compiled_and_exported(net, shape, likelihood):
     class Joint(nn.Module):
         def __init__(self):
             super().__init__()
-            self.vae = VAE(3, (4, 6), net, shape=(8, 8), likelihood=likelihood, components=2)
+            self.vae = VAE(3, (4, 6), net, shape=shape, likelihood=likelihood, components=2)
 
         def forward(self, x, eps):
             q = self.vae.posterior(x)
             z = q.sample(eps)
             return self.vae.log_likelihood(x, z) + self.vae.log_prior(z) - q.log_prob(z)
 
-    model, x, eps = Joint(), torch.rand(4, 64), torch.ones(4, 3)
+    model, x, eps = Joint(), torch.rand(4, math.prod(shape)), torch.ones(4, 3)
+    torch.compiler.reset()  # it gives up on a function that it has compiled eight times
     with torch.no_grad():
         want = model(x, eps)
         each = torch.func.vmap(model)(x, eps)
@@ -388,6 +442,8 @@ def test_models_can_be_mapped_compiled_and_exported(net, likelihood):
         ({"net": "conv", "hidden": (8,)}, ValueError, "a conv net takes two channel counts"),
         ({"net": "conv", "shape": (10, 8)}, ValueError, "multiple of 4; pad the pictures"),
         ({"net": "conv", "shape": (64,)}, ValueError, "halves two sides"),
+        ({"net": "conv", "shape": (16, 16, 3)}, ValueError, r"or \(colours, height, width\)"),
+        ({"net": "conv", "shape": (1, 3, 8, 8)}, ValueError, "halves two sides"),
         ({"likelihood": "poisson"}, ValueError, "unknown likelihood 'poisson': choose one of"),
         ({"components": -1}, ValueError, "components is -1: it must be at least 0"),
     ],
@@ -402,7 +458,7 @@ def test_images_and_codes_of_another_shape_are_refused():
     for take in (model.code, model.encode, model.posterior, model.reconstruct, model):
         with pytest.raises(ValueError, match=r"x has shape \[5, 28, 28\].*reshape\(-1, 784\)"):
             take(X.reshape(5, 28, 28))
-        with pytest.raises(TypeError, match=r"x is a ndarray: torch.as_tensor\(x\)"):
+        with pytest.raises(TypeError, match=r"x is a ndarray, not a tensor: convert it with"):
             take(X.numpy())
         with pytest.raises(ValueError, match=r"x has dtype torch.uint8"):
             take(X.byte())
@@ -410,6 +466,16 @@ def test_images_and_codes_of_another_shape_are_refused():
         model.decode(torch.zeros(5, 2))
     with pytest.raises(TypeError, match=r"z is a list"):
         model.decode([0.0, 0.0, 0.0])
+
+
+def test_colours_that_come_last_are_told_how_to_come_first():
+    """And what the message says to do is what it takes."""
+    model, x = VAE(latent=2, hidden=(4, 6), net="conv", shape=(3, 8, 12)), torch.rand(2, 8, 12, 3)
+    with pytest.raises(ValueError, match=r"colours come last.*\.movedim\(-1, -3\)\.flatten\(-3\)"):
+        model.code(x)
+    mended = x.movedim(-1, -3).flatten(-3)
+    assert torch.equal(mended.reshape(2, 3, 8, 12)[:, 1], x[..., 1])
+    assert model.code(mended).shape == (2, 2) and model.code(mended[0]).shape == (2,)
 
 
 def test_a_model_and_images_of_two_types_are_told_apart():

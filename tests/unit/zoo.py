@@ -308,6 +308,10 @@ def models() -> dict[str, tuple]:
     """name -> (model, x): everything that the laws hold for."""
     zoo = {f"VAE, {kind}": (VAE(**TINY, likelihood=kind), _pictures()) for kind in LIKELIHOODS}
     zoo["VAE, bernoulli"] = (VAE(**TINY), _pictures().round())
+    zoo["VAE, real gaussian"] = (VAE(**TINY, likelihood="real gaussian"), 3 * _pictures() - 1)
+    colour = {"latent": 2, "hidden": (2, 3), "net": "conv", "shape": (3, 4, 4)}
+    colour = VAE(**colour, likelihood="gaussian")
+    zoo["VAE, conv, colour, gaussian"] = (colour, _pictures(pixels=48))
     zoo["VAE, mixture prior"] = (VAE(**TINY, components=3), _pictures().round())
     zoo["flow posterior"] = (FlowPosterior(**TINY), _pictures().round())
     zoo["flow prior"] = (FlowPrior(**TINY), _pictures().round())

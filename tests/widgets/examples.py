@@ -93,6 +93,30 @@ def lambda_plane() -> widgets.LambdaPlane:
     return widgets.LambdaPlane(rho=0.9)
 
 
+def gradient_spread(**options) -> widgets.GradientSpread:
+    return widgets.GradientSpread(**options)
+
+
+def log_weights(samples: int = 256) -> torch.Tensor:
+    """log w [K, 5] of five digits whose log p(x) is near -90, ever more spread."""
+    draws = torch.randn(samples, 5, generator=torch.Generator().manual_seed(6)).double()
+    spread = torch.linspace(0.5, 3, 5).double()
+    return -90 - spread**2 / 2 + spread * draws
+
+
+def bound_ladder(**options) -> widgets.BoundLadder:
+    level = torch.full((5,), -90.0, dtype=torch.float64)
+    return widgets.BoundLadder(log_weights(), level, digits(5), **options)
+
+
+def rate_distortion(**options) -> widgets.RateDistortion:
+    betas, g = (0.5, 1.0, 4.0), torch.Generator().manual_seed(6)
+    decoders = {b: network(3, 16, 784, seed=20 + k) for k, b in enumerate(betas)}
+    points = {0.5: (9.25, 31.5), 1.0: (6.0, 34.25), 4.0: (0.5, 45.125)}
+    posteriors = {b: tuple(torch.randn(2, 5, 3, generator=g)) for b in betas}
+    return widgets.RateDistortion(decoders, points, posteriors, digits(), **options)
+
+
 FIGURES = (
     latent_pad,
     draw_digit,
@@ -102,5 +126,8 @@ FIGURES = (
     ancestral_sampling,
     two_gaussians,
     lambda_plane,
+    bound_ladder,
+    gradient_spread,
+    rate_distortion,
 )
 ALL = {make.__name__: make for make in FIGURES}

@@ -72,6 +72,9 @@ def test_drawing_leaves_matplotlib_as_it_was(name):
         ("ancestral_sampling", {"step": 3}),
         ("two_gaussians", {"shaded": "p||q"}),
         ("lambda_plane", {"mean": [1.0, 1.0]}),
+        ("rate_distortion", {"chosen": 2}),
+        ("bound_ladder", {"power": 6}),
+        ("gradient_spread", {"samples": 64}),
     ],
 )
 def test_the_picture_is_of_the_figure_as_it_stands(name, moved):
@@ -82,7 +85,9 @@ def test_the_picture_is_of_the_figure_as_it_stands(name, moved):
     assert (pixels(widget.picture()) != before).any()
 
 
-@pytest.mark.parametrize("name", ["evidence_split", "bayes_curve", "two_gaussians", "lambda_plane"])
+@pytest.mark.parametrize(
+    "name", ["evidence_split", "bayes_curve", "two_gaussians", "lambda_plane", "rate_distortion"]
+)
 def test_the_words_give_the_numbers_that_the_page_gives(browser_page, name):
     """Python's arithmetic and the page's own agree to all digits that are told."""
     widget = examples.ALL[name]()

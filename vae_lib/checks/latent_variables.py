@@ -28,10 +28,14 @@ def _covariances(prior: Tensor, ink: Tensor) -> tuple[Tensor, dict[str, Tensor]]
     mean = prior @ ink
     spread = (prior[:, None] * ink).T @ ink - mean[:, None] * mean
     own = (mean * (1 - mean)).diag()
+    within = (prior @ (ink * (1 - ink))).diag()
     right = spread - spread.diag().diag() + own
     even = torch.cov(ink.T, correction=0)
     hints = {
         "the diagonal is the variance of a pixel, x² = x, and not that of π(z) alone": spread,
+        "the diagonal lacks what π(z) adds: a pixel's whole variance is m (1 - m)": spread
+        - spread.diag().diag()
+        + within,
         "that holds given z; with z unseen the pixels depend on each other": own,
         "that is the mean of the products; subtract the product of the means": right
         + mean[:, None] * mean,
@@ -46,7 +50,12 @@ def _covariances(prior: Tensor, ink: Tensor) -> tuple[Tensor, dict[str, Tensor]]
 @exercise
 def price_of_noise(answer) -> str:
     """Exercise 4.2: mse, pixels, std -> nats by which the Gaussian's NLL is above its least."""
-    for mse, pixels, std in ((0.04, 784, 0.5**0.5), (0.04, 784, 0.15), (0.09, 3, 0.5)):
+    for mse, pixels, std in (
+        (0.04, 784, 0.5**0.5),
+        (0.04, 784, 0.15),
+        (0.09, 3, 0.5),
+        (0.0205**2, 100, 0.03),
+    ):
         ratio = mse / std**2
         right = pixels / 2 * (ratio - 1 - math.log(ratio))
         nll = pixels / 2 * (ratio + math.log(2 * math.pi * std**2))
@@ -169,4 +178,7 @@ def turned_pixel(answer) -> str:
     sharp = torch.tensor([[200.0, -200.0]])
     want = torch.tensor([200.0])
     close(answer(torch.zeros(1, 2), sharp, 0), want, "a logit of 200")
+    beside = torch.tensor([[2.0, torch.inf]])  # a likelihood of the whole digit is not a number
+    what = "a pixel beside one whose logit is inf (no likelihood of the digit is needed)"
+    close(answer(torch.zeros(1, 2), beside, 0), torch.tensor([2.0]), what)
     return "A logit is the number of nats by which ink is likelier than paper."

@@ -27,7 +27,10 @@ def turned(answer) -> str:
             hints={
                 "those are the posterior's own: the forward fit has them": marginal,
                 "that is the precision; a variance is one over it": precision,
-                "z1 comes first": 1 / precision.flip(0),
+                "turned about: z1 comes first, and large lies along the turned axis": 1
+                / precision.flip(0),
+                "large and small are variances: do not square them": 1
+                / torch.tensor([c / large**2 + s / small**2, s / large**2 + c / small**2]),
                 "variances, not standard deviations": precision**-0.5,
                 "the angle is in radians": _at_degrees(turn, large, small),
                 "that is exact at 0 only: the axes turn": torch.tensor([large, small]),
@@ -80,18 +83,23 @@ def sweep_once(answer) -> str:
                     start.flip(0), h.flip(0), precision.flip(0, 1)
                 ).flip(0),
                 "that is the limit of many sweeps; make one": mu,
+                "those are two sweeps; make one": _sweep(_sweep(start, h, precision), h, precision),
+                "given the others a coordinate's variance is 1 / Λ_jj, not Σ_jj": _sweep(
+                    start, h, precision, width=precision.inverse().diagonal()
+                ),
             },
         )
     return "Sweep on, and the means come to the posterior's."
 
 
-def _sweep(m, h, precision, newest=True, sign=-1.0, divide=True, own=False) -> Tensor:
+def _sweep(m, h, precision, newest=True, sign=-1.0, divide=True, own=False, width=None) -> Tensor:
     """One sweep, with the slips that a reader may make."""
     old, m = m, m.clone()
+    width = 1 / precision.diagonal() if width is None else width
     for j in range(len(m)):
         now = m if newest else old
         total = precision[j] @ now - (0.0 if own else precision[j, j] * now[j])
-        m[j] = (h[j] + sign * total) / (precision[j, j] if divide else 1.0)
+        m[j] = (h[j] + sign * total) * (width[j] if divide else 1.0)
     return m
 
 
@@ -106,6 +114,7 @@ def noise_variance(answer) -> str:
         s = torch.rand(columns, generator=generator, dtype=torch.float64) + 0.2
         error, spread = (y - design @ m) ** 2, design**2 @ s**2
         best = (error + spread).mean()
+        line = torch.linalg.lstsq(design, y).solution
         close(
             answer(y, design, m, s),
             best,
@@ -121,6 +130,15 @@ def noise_variance(answer) -> str:
                 "the minimum of F divides by N, whatever D is": (error + spread).sum()
                 / (rows - columns),
                 "that is the logarithm of it": best.log(),
+                "the line is given: it is m, and need not be the best one": (
+                    (y - design @ line) ** 2 + spread
+                ).mean(),
+                "that is the best line's squared error; q knows m and s only": (
+                    (y - design @ line) ** 2
+                ).mean(),
+                "square before adding: the coordinates of q are independent": (
+                    error + (design @ s) ** 2
+                ).mean(),
             },
         )
     return "The squared error, and what q does not know of the line."

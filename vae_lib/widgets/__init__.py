@@ -25,22 +25,28 @@ To add one, say ``TwoGaussians``:
 
 from vae_lib.widgets.ancestral_sampling import AncestralSampling
 from vae_lib.widgets.bayes_curve import BayesCurve
+from vae_lib.widgets.bound_ladder import BoundLadder
 from vae_lib.widgets.code_knobs import CodeKnobs
 from vae_lib.widgets.draw_digit import DrawDigit
 from vae_lib.widgets.evidence_split import EvidenceSplit
+from vae_lib.widgets.gradient_spread import GradientSpread
 from vae_lib.widgets.lambda_plane import LambdaPlane
 from vae_lib.widgets.latent_pad import LatentPad
+from vae_lib.widgets.rate_distortion import RateDistortion
 from vae_lib.widgets.rerun import RerunPanel, Settings
 from vae_lib.widgets.two_gaussians import TwoGaussians
 
 __all__ = [
     "AncestralSampling",
     "BayesCurve",
+    "BoundLadder",
     "CodeKnobs",
     "DrawDigit",
     "EvidenceSplit",
+    "GradientSpread",
     "LambdaPlane",
     "LatentPad",
+    "RateDistortion",
     "RerunPanel",
     "Settings",
     "TwoGaussians",

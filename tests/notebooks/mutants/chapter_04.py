@@ -81,6 +81,12 @@ MUTANTS = [
         slip="digits thresholded and called binarised",
     ),
     Mutant(
+        cell="latent-25",
+        old="images.clamp(1e-6, 1 - 1e-6).logit()",
+        new="images.clamp(1e-6, 1 - 1e-6)",
+        slip="probabilities for logits",
+    ),
+    Mutant(
         cell="latent-27",
         old="/ PIXELS / math.log(2)",
         new="/ PIXELS * math.log(2)",

@@ -34,15 +34,21 @@ MUTANTS = [
     ),
     Mutant(
         cell="ae9ce178",
-        old="kl_divergence(narrow, wide), kl_divergence(wide, narrow)",
-        new="kl_divergence(wide, narrow), kl_divergence(narrow, wide)",
-        slip="which support has to lie in which",
+        old="kl(even, torch.tensor([1.0, 0.0])) == math.inf",
+        new="kl(even, torch.tensor([1.0, 1e-12])) == math.inf",
+        slip="a small number put for a missing letter",
     ),
     Mutant(
         cell="190c8880",
         old="p_z.log_prob(y.asinh()) - slope.log()",
         new="p_z.log_prob(y.asinh())",
         slip="a density changed without its slope",
+    ),
+    Mutant(
+        cell="190c8880",
+        old="(1 + y**2).sqrt()",
+        new="(1 + y**2)",
+        slip="the slope's square, in both densities",
     ),
     Mutant(
         cell="190c8880",
@@ -58,15 +64,21 @@ MUTANTS = [
     ),
     Mutant(
         cell="d71bb8be",
-        old="- 1 - logvar).sum(-1)",
-        new="- 1 - logvar).mean(-1)",
+        old="- logvar).sum(-1)",
+        new="- logvar).mean(-1)",
         slip="a mean over the dimensions for their sum",
     ),
     Mutant(
         cell="d71bb8be",
-        old="mu**2 + logvar.exp()",
-        new="mu**2 + (0.5 * logvar).exp()",
+        old="mu**2 + logvar.expm1()",
+        new="mu**2 + (0.5 * logvar).expm1()",
         slip="the standard deviation for the variance",
+    ),
+    Mutant(
+        cell="d71bb8be",
+        old="logvar.expm1()",
+        new="logvar.exp() - 1",
+        slip="digits lost in float32 near σ = 1",
     ),
     Mutant(
         cell="d71bb8be",
@@ -82,8 +94,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="84d5bd60",
-        old="2 * stretch.diagonal()",
-        new="stretch.diagonal()",
+        old="2 * diagonal.log()",
+        new="diagonal.log()",
         slip="the log-determinant of the factor for that of the matrix",
     ),
     Mutant(
@@ -111,6 +123,18 @@ MUTANTS = [
         slip="draws from p for draws from q",
     ),
     Mutant(
+        cell="a6f4ff0f",
+        old="2 * other.precision_matrix - one.precision_matrix",
+        new="2 * one.precision_matrix - other.precision_matrix",
+        slip="the condition for a finite variance turned round",
+    ),
+    Mutant(
+        cell="6a0c5f16",
+        old="+ 2 * k.abs().log()",
+        new="+ k.abs().log()",
+        slip="the mean size of k for its mean square",
+    ),
+    Mutant(
         cell="3f1287fe",
         old="exact.kl_on_grid(log_p, log_q, grid)",
         new="exact.kl_on_grid(log_q, log_p, grid)",
@@ -121,5 +145,11 @@ MUTANTS = [
         old="Normal(*moments)",
         new="Normal(moments[0], moments[1] ** 2)",
         slip="the variance for the standard deviation",
+    ),
+    Mutant(
+        cell="6a0c5f1d",
+        old="points.mean(), points.std(correction=0)",
+        new="points.median(), points.std(correction=0)",
+        slip="the median for the mean",
     ),
 ]

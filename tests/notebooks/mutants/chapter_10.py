@@ -40,8 +40,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="c36a5404",
-        old="+ 784 * kl.mean()",
-        new="+ kl.mean()",
+        old="+ 784 * kl50.mean()",
+        new="+ kl50.mean()",
         slip="the sum restored in one term only",
     ),
     Mutant(
@@ -58,9 +58,15 @@ MUTANTS = [
     ),
     Mutant(
         cell="a7f55cd0",
-        old="paired(nll_ae, nll_vae)",
-        new="paired(nll_vae, nll_ae)",
+        old="paired(nll_plain, nll_vae[::10])",
+        new="paired(nll_vae[::10], nll_plain)",
         slip="the arguments of a difference swapped",
+    ),
+    Mutant(
+        cell="2ef70ea0",
+        old="white_150 = whitened(plain_150, x_train)",
+        new="white_150 = plain_150",
+        slip="an autoencoder judged without whitening",
     ),
     Mutant(
         cell="0eab7f94",
@@ -70,9 +76,15 @@ MUTANTS = [
     ),
     Mutant(
         cell="1a03f1d5",
-        old=" - math.log(len(x))",
-        new="",
-        slip="a mixture's weights left out",
+        old="q_n.log_prob(z) - log_q, log_q - log_p",
+        new="log_q - q_n.log_prob(z), log_q - log_p",
+        slip="the sign of what z tells about the image",
+    ),
+    Mutant(
+        cell="1a03f1d5",
+        old="for part in z.split(500)",
+        new="for part in torch.randn(z.shape, generator=g).split(500)",
+        slip="log q at draws of the prior",
     ),
     Mutant(
         cell="1a03f1d5",
@@ -99,9 +111,9 @@ MUTANTS = [
         slip="the bound is minimised",
     ),
     Mutant(
-        cell="vae-amortisation",
-        old="gap_new = -nll_vae - mean_elbo",
-        new="gap_new = nll_vae - mean_elbo",
-        slip="the sign of log p(x)",
+        cell="vae-no-digit",
+        old="vae.encode(x)[1]",
+        new="vae.encode(x)[0]",
+        slip="the mean for the log-variance",
     ),
 ]
