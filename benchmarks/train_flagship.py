@@ -283,11 +283,13 @@ class Run:
         """
         every, last = max(1, self.recipe.epochs // 40), self.recipe.epochs
         rank, _ = rank_and_size()
-        while self.epoch < last and time.time() < deadline:
+        late = not self.in_time(deadline)
+        while self.epoch < last and not late:
             start = time.perf_counter()
             loss = self.train_epoch()
             self.seconds += time.perf_counter() - start
-            if self.epoch % every == 0 or self.epoch == last or time.time() > deadline:
+            late = not self.in_time(deadline)
+            if self.epoch % every == 0 or self.epoch == last or late:
                 row = {"epoch": self.epoch, "seconds": round(self.seconds, 1)}
                 row |= {"train": round(loss, 3), "validation": round(self.validate(), 3)}
                 if not math.isfinite(row["validation"]):
@@ -299,6 +301,13 @@ class Run:
                     self.save(path)
                     print(path.stem, json.dumps(row), flush=True)
         return self.epoch == last
+
+    def in_time(self, deadline: float) -> bool:
+        """Whether the clock is before ``deadline``, in every process: they stop together."""
+        late = torch.tensor(float(time.time() >= deadline), device=self.device)
+        if dist.is_initialized():
+            dist.all_reduce(late)
+        return float(late) == 0
 
     def told(self) -> dict[str, Any]:
         """What must be the same for a run to go on."""
