@@ -19,6 +19,7 @@ from vae_lib.distributions import (
     kl_to_standard_normal,
     standard_normal_log_prob,
 )
+from vae_lib.flagship import FlagshipVAE, TwoLayerVAE
 from vae_lib.models import LIKELIHOODS, VAE, LatentVariableModel, from_seed, mlp
 
 F64 = torch.float64
@@ -288,6 +289,21 @@ def _toys():
     }
 
 
+def _flagships():
+    small = {"net": "residual", "hidden": (2, 3, 5), "shape": (4, 4)}
+    pair = {"layers": (1, 1), "width": 5, "hidden": (6,), "shape": (2, 4)}
+    return {
+        "gated": (FlagshipVAE(**TINY), _pictures().round()),
+        "gated, mixture prior": (FlagshipVAE(**TINY, components=3), _pictures().round()),
+        "residual": (louder(FlagshipVAE(latent=2, **small), 1.5), _pictures(pixels=16).round()),
+        "flagship of two layers": (TwoLayerVAE(**pair), _pictures().round()),
+        "flagship of two layers, mixture prior": (
+            TwoLayerVAE(**pair, components=3),
+            _pictures().round(),
+        ),
+    }
+
+
 def models() -> dict[str, tuple]:
     """name -> (model, x): everything that the laws hold for."""
     zoo = {f"VAE, {kind}": (VAE(**TINY, likelihood=kind), _pictures()) for kind in LIKELIHOODS}
@@ -302,6 +318,7 @@ def models() -> dict[str, tuple]:
     zoo["pseudo-inputs"] = (PseudoInputs(**TINY), _pictures().round())
     zoo["conditional"] = (Conditional(**TINY), _labelled())
     zoo["two layers"] = (TwoLayers(), _pictures().round())
+    zoo |= _flagships()
     zoo["linear-Gaussian"] = (LinearGaussian(), _pictures(pixels=4))
     zoo["linear-Gaussian, exact q"] = (LinearGaussian(exact=True), _pictures(pixels=4))
     for name, (model, x) in zoo.items():
