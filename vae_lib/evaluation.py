@@ -339,6 +339,7 @@ def _gaps(
 ) -> Gaps:
     with torch.no_grad():
         q = model.posterior(x)
+        assert isinstance(q, DiagonalGaussian)  # gaps() has looked
         own = torch.cat([q.mu, q.logvar], -1)  # [B, 2 D]
         starts = torch.stack([own, _moments(model, x, generator, own)])
     seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))

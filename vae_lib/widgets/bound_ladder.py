@@ -97,7 +97,7 @@ class BoundLadder(_stills.TouchableFigure):
         image = np.frombuffer(self.images, np.uint8)[self.chosen * pixels :][:pixels]
         _stills.digit(left, image / 255, "x")
         sizes = 2 ** np.arange(int(np.log2(len(self._own()))) + 1)
-        right.plot(sizes, [self._ladder(size)[0] for size in sizes], color=_stills.POSTERIOR)
+        right.plot(sizes, [self._ladder(int(size))[0] for size in sizes], color=_stills.POSTERIOR)
         level = np.frombuffer(self.log_px)[self.chosen]
         right.axhline(level, ls=":", color=_stills.PRIOR)
         right.plot(2**self.power, self._ladder(2**self.power)[0], "o", color=_stills.Q)
