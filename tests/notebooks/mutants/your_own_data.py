@@ -22,15 +22,15 @@ MUTANTS = [
     ),
     Mutant(
         cell="own-data-counts",
-        old="16 * score",
-        new="score",
+        old="Binomial(16, logits=logits).log_prob(16 * x)",
+        new="Binomial(1, logits=logits).log_prob(x.round())",
         slip="one toss for sixteen",
     ),
     Mutant(
         cell="own-data-counts",
-        old="- (17 - k).lgamma()",
+        old=".masked_fill(x == 1, 1)",
         new="",
-        slip="half of the binomial coefficient",
+        slip="the upper tail of the last cell forgotten",
     ),
     Mutant(
         cell="own-data-counts",
@@ -40,8 +40,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="own-data-train-digits",
-        old="else 64 * math.log(17)\n",
-        new="else -64 * math.log(17)\n",
+        old="of_cells = 64",
+        new="of_cells = -64",
         slip="the sign of the cells' width",
     ),
     Mutant(
@@ -63,8 +63,14 @@ MUTANTS = [
         slip="a mean over the columns for their sum",
     ),
     Mutant(
+        cell="own-data-ruler-promise",
+        old="[n + c for n, c in",
+        new="[n - c for n, c in",
+        slip="the sign of the ruler",
+    ),
+    Mutant(
         cell="own-data-patches",
-        old="generator=g)) / 256",
+        old="generator=generator)) / 256",
         new="generator=g)) / 255",
         slip="dequantised bytes divided by the largest byte",
     ),
@@ -81,9 +87,15 @@ MUTANTS = [
         slip="a log-density for its negative",
     ),
     Mutant(
+        cell="own-data-colour-numbers",
+        old="return noise - torch",
+        new="return -torch",
+        slip="a density of the scores alone, without the directions that PCA leaves out",
+    ),
+    Mutant(
         cell="own-data-odd",
-        old="vae_score[name] - png(x)",
-        new="vae_score[name] + png(x)",
+        old="vae_score[name] + plainness[name]",
+        new="vae_score[name] - plainness[name]",
         slip="the sign of the complexity",
     ),
 ]
