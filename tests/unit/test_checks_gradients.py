@@ -7,6 +7,7 @@ from exercise_tests import make_tests
 from torch.distributions import Normal
 from torch.func import grad, vmap
 
+from vae_lib import bounds
 from vae_lib.checks import gradients as checks
 
 
@@ -80,11 +81,32 @@ def by_autograd(mu, logvar, eps, log_joint, hold=True, cut=False, log_q=True):
     return torch.autograd.grad(log_w.sum(), lam)[0]
 
 
+def with_epsilon(mu, logvar, eps, log_joint, power=0):
+    """The path derivative with the slope of log q taken as ε / std^power."""
+    std = math.exp(0.5 * logvar)
+    z = (mu + std * eps).requires_grad_()
+    slope = torch.autograd.grad(log_joint(z).sum(), z)[0] + eps / std**power
+    return torch.stack([slope, slope * 0.5 * std * eps], 1)
+
+
+def by_the_chapter(mu, logvar, eps, log_joint):
+    return path_derivative(mu, logvar, eps, log_joint)  # noqa: F821, the function of the chapter
+
+
+def by_the_library(mu, logvar, eps, log_joint):
+    return bounds.path_derivative(mu, logvar, eps)
+
+
 def enumeration(alpha, f, c):
     q = alpha.softmax(0)
-    each = (f - c)[:, None] * (torch.eye(len(f), dtype=q.dtype) - q)
-    gradient = q @ each
-    return gradient, q @ each**2 - gradient**2
+    score = torch.eye(len(f), dtype=q.dtype) - q
+
+    def noise(c):
+        each = (f - c)[:, None] * score
+        return q @ each**2 - (q @ each) ** 2
+
+    weight = q * (score**2).sum(1)
+    return q * (f - q @ f), noise(c), noise(weight @ f / weight.sum()).sum()
 
 
 def enumeration_by_autograd(alpha, f, c):
@@ -93,18 +115,31 @@ def enumeration_by_autograd(alpha, f, c):
     for z in range(len(f)):
         score = grad(lambda a, z=z: a.log_softmax(0)[z])(alpha)
         square += alpha.softmax(0)[z] * ((f[z] - c) * score) ** 2
-    return torch.stack([gradient, square - gradient**2])
+    sums = [enumeration(alpha, f, c)[1].sum() for c in (-1.0, 0.0, 1.0)]  # a parabola in c
+    bend, tilt = (sums[0] + sums[2]) / 2 - sums[1], (sums[2] - sums[0]) / 2
+    return gradient, square - gradient**2, sums[1] - tilt**2 / (4 * bend)
 
 
-def quietest(mu, std, m, P):
-    return "path" if P * std**2 > 0.5 else "reparameterised"
-
-
-def quietest_of_three(mu, std, m, P):
+def quietest(mu, std, m, P, own=6, line=2):
     g, kappa = P * (m - mu), (1 - P * std**2) / 2
-    score = 2 * g**2 + 6 * kappa**2 / std**2
-    found = {score: "score", P**2 * std**2: "reparameterised", (1 / std - P * std) ** 2: "path"}
-    return found[min(found)]
+    return line * g**2 + own * kappa**2 / std**2, (P * std) ** 2, (1 / std - P * std) ** 2
+
+
+def quietest_by_quadrature(mu, std, m, P):
+    """The same by a sum over an even grid of noise, with the best baseline of (9.12)."""
+    eps = torch.linspace(-12, 12, 4801, dtype=torch.float64)
+    weight = Normal(0.0, 1.0).log_prob(eps).exp() * 0.005
+    z = mu + std * eps
+    log_w = -0.5 * P * (z - m) ** 2 + 0.5 * eps**2
+    best = (log_w * eps**2) @ weight
+    rows = torch.stack([(log_w - best) * eps / std, P * (m - z), P * (m - z) + eps / std])
+    return rows**2 @ weight - (rows @ weight) ** 2
+
+
+def by_log_variance(mu, std, m, P):
+    g, kappa = P * (m - mu), (1 - P * std**2) / 2
+    score, _, _ = quietest(mu, std, m, P)
+    return score, (g * std) ** 2 / 4 + P**2 * std**4 / 2, (g * std) ** 2 / 4 + 2 * kappa**2
 
 
 RIGHT = {
@@ -122,7 +157,7 @@ ALSO_RIGHT = [
     ("path_gradient", by_functional),
     ("path_gradient", by_autograd),
     ("enumeration", enumeration_by_autograd),
-    ("quietest", quietest_of_three),
+    ("quietest", quietest_by_quadrature),
 ]
 WRONG = [
     ("variances", lambda *a: variances(*a)[::-1], "expected"),
@@ -137,6 +172,11 @@ WRONG = [
     ("variances", lambda *a: (variances(*a)[0], 2 * a[1] ** 2, 1), "square the 2"),
     ("variances", lambda *a: (*variances(*a)[:2], variances(*a)[2] ** 0.5), "draws needed"),
     ("variances", lambda *a: (*variances(*a)[:2], a[3]), "draws needed"),
+    (
+        "variances",
+        lambda *a: (*variances(*a)[:2], math.floor(variances(*a)[2])),
+        "round up",
+    ),
     ("variances", lambda *a: variances(*a)[:2], "return 3 values"),
     ("variances", lambda *_: (30.0, 4.0, 750.0), "expected"),
     ("leave_one_out", batch_mean, "knows each draw"),
@@ -164,30 +204,51 @@ WRONG = [
     ("path_gradient", lambda *a: path_gradient(*a) * torch.tensor([1, 2]), "½ is missing"),
     ("path_gradient", lambda *a: path_gradient(*a).mean(0), "one row a draw"),
     ("path_gradient", lambda *a: path_gradient(*a).T, "is a row"),
+    ("path_gradient", with_epsilon, "not ε."),
+    ("path_gradient", lambda *a: with_epsilon(*a, power=2), "not ε / std²"),
+    ("path_gradient", by_the_chapter, "write what it does"),
+    ("path_gradient", by_the_library, "write what it does"),
     ("path_gradient", lambda *a: -path_gradient(*a), "sign"),
     ("path_gradient", lambda *a: path_gradient(*a).flip(1), "comes second"),
     ("path_gradient", lambda m, v, e, f: path_gradient(m, v, e.flip(0), f), "expected"),
     ("path_gradient", lambda m, v, e, f: torch.zeros(len(e), 2), "expected"),
-    ("enumeration", lambda a, f, c: (a.softmax(0) * f, enumeration(a, f, c)[1]), "normalised"),
-    ("enumeration", lambda a, f, c: enumeration(a, f, c)[::-1], "come second"),
-    ("enumeration", lambda *a: (-enumeration(*a)[0], enumeration(*a)[1]), "sign"),
+    ("enumeration", lambda a, f, c: (a.softmax(0) * f, *enumeration(a, f, c)[1:]), "normalised"),
+    ("enumeration", lambda *a: (enumeration(*a)[1], *enumeration(*a)[1:]), "come second"),
+    ("enumeration", lambda *a: (-enumeration(*a)[0], *enumeration(*a)[1:]), "sign"),
     ("enumeration", lambda a, f, c: enumeration(a, f, 0.0), "baseline is left out"),
-    ("enumeration", lambda *a: (enumeration(*a)[0], enumeration(*a)[1] ** 0.5), "square them"),
-    ("enumeration", lambda *a: (enumeration(*a)[0], sum(enumeration(*a)[1])), "not their sum"),
+    ("enumeration", lambda *a: (enumeration(*a)[0], enumeration(*a)[1] ** 0.5, 0), "square them"),
+    ("enumeration", lambda *a: (enumeration(*a)[0], sum(enumeration(*a)[1]), 0), "not their sum"),
     (
         "enumeration",
-        lambda *a: (enumeration(*a)[0], enumeration(*a)[1] + enumeration(*a)[0] ** 2),
+        lambda *a: (enumeration(*a)[0], enumeration(*a)[1] + enumeration(*a)[0] ** 2, 0),
         "mean square",
     ),
-    ("enumeration", lambda *a: enumeration(*a)[0], "return 2 values"),
+    ("enumeration", lambda *a: (*enumeration(*a)[:2], 0.0), "two values only"),
+    (
+        "enumeration",
+        lambda *a: (*enumeration(*a)[:2], enumeration(*a)[1].sum()),
+        "at the c given",
+    ),
+    (
+        "enumeration",
+        lambda a, f, c: (
+            *enumeration(a, f, c)[:2],
+            enumeration(a, f, a.softmax(0) @ f)[1].sum(),
+        ),
+        "is not the best",
+    ),
+    ("enumeration", lambda *a: enumeration(*a)[:2], "return 3 values"),
     ("enumeration", lambda a, f, c: enumeration(a[:2], f[:2], c), "shape"),
-    ("quietest", lambda *_: "path", "narrow q"),
-    ("quietest", lambda *_: "score", "never under"),
-    ("quietest", lambda *_: "reparameterised", "not the quietest"),
-    ("quietest", lambda mu, s, m, P: quietest(mu, s, m, P**0.5), "not the quietest"),
-    ("quietest", lambda mu, s, m, P: quietest(mu, s**0.5, m, P), "not the quietest"),
-    ("quietest", lambda mu, s, m, P: quietest(mu, s, m, P / 2), "not the quietest"),
-    ("quietest", lambda *_: 1, 'return "path"'),
+    ("quietest", lambda *a: quietest(*a, own=10), "E log w"),
+    ("quietest", lambda *a: quietest(*a, line=3), "squared mean g² off"),
+    ("quietest", lambda *a: quietest(*a, line=0), "part of the noise"),
+    ("quietest", lambda *a: quietest(*a)[::-1], "the order is"),
+    ("quietest", by_log_variance, "by log σ²"),
+    ("quietest", lambda *a: (*quietest(*a)[:2], by_log_variance(*a)[2]), "by log σ²"),
+    ("quietest", lambda *a: tuple(v**0.5 for v in quietest(*a)), "standard deviation"),
+    ("quietest", lambda mu, s, m, P: quietest(mu, s, m, P**0.5), "expected"),
+    ("quietest", lambda mu, s, m, P: quietest(mu, s**0.5, m, P), "expected"),
+    ("quietest", lambda *_: "path", "return 3 values"),
 ]
 
 
