@@ -72,7 +72,7 @@ MUTANTS = [
         cell="gradients-20",
         old="moments(log_w(node) * node**2)",
         new="moments(log_w(node) * node.abs())",
-        slip="the best baseline with weights |s| for s²",
+        slip="the best baseline with weights |u| for u²",
     ),
     Mutant(
         cell="gradients-21",
@@ -94,15 +94,33 @@ MUTANTS = [
     ),
     Mutant(
         cell="gradients-32",
-        old="q[0] * q[1] * (log_w[1] - log_w[0])",
-        new="log_w[1] - log_w[0]",
+        old="pi * (1 - pi) * (log_w01[:, 1] - log_w01[:, 0])",
+        new="log_w01[:, 1] - log_w01[:, 0]",
         slip="the gradient by π for the gradient by α",
     ),
     Mutant(
         cell="gradients-32",
-        old="((alpha + ell) / tau).sigmoid()",
-        new="((alpha + ell) * tau).sigmoid()",
+        old="((copies + ell) / tau).sigmoid()",
+        new="((copies + ell) * tau).sigmoid()",
         slip="a temperature that multiplies",
+    ),
+    Mutant(
+        cell="gradients-20",
+        old="(v.sum(1, True) - v) / others",
+        new="v.mean(1, True)",
+        slip="a line fitted to the very draw that it corrects",
+    ),
+    Mutant(
+        cell="gradients-32",
+        old="share = log_q.exp() if exact_kl else both",
+        new="share = log_q.exp()",
+        slip="the KL exact where z̃ should weight it",
+    ),
+    Mutant(
+        cell="gradients-37",
+        old="(D - 1) * added",
+        new="D * added",
+        slip="the first copy counted among the others",
     ),
     Mutant(
         cell="gradients-39",
