@@ -1,17 +1,22 @@
 """The checks of chapter 11: each takes its solution, and another, and names the slips."""
 
+import json
 import math
+from pathlib import Path
 
 import torch
 from exercise_tests import make_tests
 
 from vae_lib.checks import evaluation as checks
 
+ROOT = Path(__file__).parents[2]
+
 
 def estimate(log_w):
     count, total = len(log_w), log_w.logsumexp(0)
     effective = (2 * total - (2 * log_w).logsumexp(0)).exp()
-    return total - math.log(count), (1 / effective - 1 / count).sqrt(), effective
+    error = (1 / effective - 1 / count).clamp(min=0).sqrt()
+    return total - math.log(count), error, effective
 
 
 def estimate_by_shares(log_w):
@@ -72,8 +77,10 @@ RIGHT = {
 }
 ALSO_RIGHT = [
     ("estimate", estimate_by_shares),
+    ("estimate", lambda w: torch.stack(estimate(w))),
     ("samples_for", count_up),
     ("who_overfits", by_gaps),
+    ("who_overfits", lambda *a: torch.stack(who_overfits(*a))),
     ("mixture", mixture_by_stack),
     ("nats_of", lambda b, p, n: p * (b * math.log(2) - math.log(n))),
 ]
@@ -89,6 +96,9 @@ WRONG = [
     ("estimate", part(1, lambda w, p, e, n: n**-0.5), "- 1 / K"),
     ("estimate", part(2, lambda w, p, e, n: n / len(w)), "share of K"),
     ("estimate", part(2, lambda w, p, e, n: 1 / n), "1 / effective"),
+    ("estimate", part(1, lambda w, p, e, n: (1 / n - 1 / len(w)).sqrt()), "clamp it"),
+    ("estimate", part(1, lambda w, p, e, n: (e**2 + 1e-8).sqrt()), "equal weights"),
+    ("estimate", part(1, lambda w, p, e, n: e * (len(w) / (len(w) - 1)) ** 0.5), "not by K - 1"),
     ("estimate", lambda w: w.mean(0), "three tensors"),
     ("samples_for", lambda s, b: math.ceil(math.expm1(s**2) / b), "half is missing"),
     ("samples_for", lambda s, b: math.ceil(s**2 / 2 / b), "not s²"),
@@ -115,6 +125,7 @@ WRONG = [
         lambda e, p, f, q: (p.sum() - q.sum(), (q - f).sum() - (p - e).sum()),
         "average each set",
     ),
+    ("who_overfits", lambda *a: (who_overfits(*a)[0], -who_overfits(*a)[1]), "a loss too"),
     ("who_overfits", lambda *a: who_overfits(*a)[0], "two numbers"),
     ("mixture", lambda a, b, s: s * a + (1 - s) * b, "not their logarithms"),
     ("mixture", lambda a, b, s: torch.logaddexp(a, b) + math.log(s), "1 - share"),
@@ -122,6 +133,13 @@ WRONG = [
     ("mixture", lambda a, b, s: torch.logaddexp(a, b), "logarithm of the weight"),
     ("mixture", lambda a, b, s: a + math.log(s), "noise counts"),
     ("mixture", lambda a, b, s: torch.logaddexp(a + s, b + 1 - s), "log share"),
+    (
+        "mixture",
+        lambda a, b, s: torch.maximum(a + math.log(s), b + math.log1p(-s)),
+        "nearly equal",
+    ),
+    ("mixture", lambda a, b, s: (s * a.exp() + (1 - s) * b.exp()).log(), "logaddexp"),
+    ("mixture", lambda a, b, s: (s * a.exp() + (1 - s) * b.exp() + 1e-300).log(), "expected"),
     ("mixture", lambda a, b, s: ((a.exp() * s) + (1 - s) * b.exp() * 0).log(), "logaddexp"),
     ("nats_of", lambda b, p, n: (b - math.log2(n)) * p, "bit is log 2"),
     ("nats_of", lambda b, p, n: nats_of(b, 1, n), "sum over them"),
@@ -129,6 +147,19 @@ WRONG = [
     ("nats_of", lambda b, p, n: (b + math.log2(n)) * p * math.log(2), "sign of log2"),
     ("nats_of", lambda b, p, n: (b - math.log2(n)) * p / math.log(2), "multiply"),
     ("nats_of", lambda b, p, n: -nats_of(b, p, n), "turn the sign"),
+    ("nats_of", lambda b, p, n: nats_of(b, p, n - 1), "`levels` values"),
+    ("nats_of", lambda b, p, n: (b - math.log(n)) * p * math.log(2), "natural logarithm"),
     ("nats_of", lambda b, p, n: nats_of(b, p, 256), "expected"),
 ]
 globals().update(make_tests(checks, RIGHT, WRONG, ALSO_RIGHT))
+
+
+def test_the_pages_table_has_the_numbers_of_the_result_files():
+    page = (ROOT / "book" / "11-how-good-is-it.ipynb").read_text("utf8")
+    files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    assert files
+    for file in files:
+        test = json.loads(file.read_text("utf8"))["measured"]["test"]
+        assert (test["digits"], test["samples"]) == (10_000, 5_000)
+        row = next(line for line in page.splitlines() if f"results/{file.name}" in line)
+        assert f"| {test['nll']:.2f} ± {test['standard_error']:.2f} |" in row
