@@ -1,8 +1,8 @@
 """The autoencoder and the variational autoencoder, and what a latent-variable model offers.
 
 Both networks speak of a code and of logits, so that the same figures, widgets and training serve
-both. Introduced in chapters 1 (``Autoencoder``), 10 (``VAE``) and 12 (other likelihoods, learned
-prior).
+both. Introduced in chapters 1 (``Autoencoder``), 10 (``VAE``), 12 (other likelihoods) and 14
+(learned prior).
 """
 
 import math
@@ -146,7 +146,7 @@ def from_seed(build: Callable[[], nn.Module], seed: int) -> nn.Module:
 class MixturePrior(nn.Module):
     """p(z) = Σ_m w_m N(z; μ_m, diag σ_m²): a learned mixture, over z of ``latent`` dimensions.
 
-    Begins with equal weights, means drawn from N(0, I) and σ = 1. Introduced in chapter 12.
+    Begins with equal weights, means drawn from N(0, I) and σ = 1. Introduced in chapter 14.
     """
 
     def __init__(self, components: int, latent: int, seed: int):

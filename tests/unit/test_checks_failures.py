@@ -62,8 +62,13 @@ def bits(nll, kl, floor):
 
 
 def bits_by_hand(nll, kl, floor):
-    means = [float(column.mean()) for column in kl.T]
-    return float(nll.mean()) + sum(max(floor, mean) for mean in means)
+    means = [column.mean() for column in kl.T]
+    return nll.mean() + sum(mean if mean > floor else floor for mean in means)
+
+
+def straight_through(nll, kl, floor):
+    mean = kl.mean(0)
+    return nll.mean() + (mean + (mean.clamp(min=floor) - mean).detach()).sum()
 
 
 def gain(residual, old, new):
@@ -131,6 +136,16 @@ WRONG = [
     ("linear_rate", lambda e, v, b, d: b * rate(e, v, b, d), "β times the rate"),
     ("linear_rate", lambda e, v, b, d: rate(e, v, b, d) / d, "not their mean"),
     ("linear_rate", lambda e, v, b, d: rate(e, v**2, b, d), "do not square it"),
+    (
+        "linear_rate",
+        lambda e, v, b, d: (e.sort().values[-d:] - b * v).clamp(min=0).sum(),
+        "squared length",
+    ),
+    (
+        "linear_rate",
+        lambda e, v, b, d: 0.5 * (e.sort().values[-d:] - b * v).clamp(min=0).sum(),
+        "has the ratio",
+    ),
     ("linear_rate", lambda *given: LOG_2, "expected"),
     ("linear_rate", lambda e, v, b, d: 0.5 * (e / (b * v)).log().clamp(min=0), "one number"),
     ("which_beta", lambda *given: 1.0, "that is 1 for every loss"),
@@ -154,10 +169,11 @@ WRONG = [
     ),
     ("which_beta", lambda loss, B, P, D: P / D, "expected"),
     ("which_beta", lambda loss, B, P, D: beta_by_gradient(loss, 50, P, D), "expected"),
+    ("which_beta", lambda loss, B, P, D: beta_by_gradient(loss, 1, P, D), "batch of one"),
     (
         "which_beta",
         lambda *given: in_one(*given)[1] / in_one(*given)[2],
-        "expected",
+        "subtract it",
     ),
     ("which_beta", lambda *given: "one", "a number is wanted"),
     (
@@ -184,7 +200,11 @@ WRONG = [
     ("free_bits", lambda n, k, f: n + k.mean(0).clamp(min=f).sum(), "one number is wanted"),
     ("free_bits", lambda n, k, f: n.mean() + k.sum(0).clamp(min=f).sum(), "comes before"),
     ("free_bits", lambda n, k, f: n.mean() - k.mean(0).clamp(min=f).sum(), "sign of the KL"),
-    ("free_bits", lambda n, k, f: bits(n, k, 0.5), "a floor of 0"),
+    ("free_bits", lambda n, k, f: bits(n, k, 0.5), "floor 0:"),
+    ("free_bits", lambda n, k, f: bits(n, k, 0.5 if f else 0.0), "floor 0.2:"),
+    ("free_bits", lambda n, k, f: bits(n, k, f).item(), "without .item()"),
+    ("free_bits", lambda n, k, f: bits(n, k.detach(), f), "without .item()"),
+    ("free_bits", straight_through, "is not pushed"),
     ("free_bits", lambda n, k, f: 43.7, "expected"),
     ("gain_of_shrinking", lambda r, o, n: math.log(o / n), "residual is left out"),
     (
@@ -224,6 +244,11 @@ WRONG = [
         lambda r, o, n: math.log(o / n) - 0.5 * r**2 / n**2,
         "take the difference",
     ),
+    (
+        "gain_of_shrinking",
+        lambda r, o, n: math.log(o / n) - 0.5 * (r / n - r / o) ** 2,
+        "not the square of a difference",
+    ),
     ("gain_of_shrinking", lambda r, o, n: gain(r, o, n) / LOG_2, "those are bits"),
     ("gain_of_shrinking", lambda r, o, n: 4.60517, "first case alone"),
     ("blur_threshold", lambda a, b: saving(a, b).sum(), "over log 2"),
@@ -242,7 +267,7 @@ WRONG = [
     (
         "blur_threshold",
         lambda a, b: threshold(a.clamp(1e-3, 1 - 1e-3), b.clamp(1e-3, 1 - 1e-3)),
-        "expected",
+        "an ε in the logarithm",
     ),
     ("blur_threshold", lambda a, b: 10.0, "expected"),
     ("blur_threshold", lambda a, b: saving(a, b) / LOG_2, "one number is wanted"),

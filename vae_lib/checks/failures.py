@@ -32,6 +32,12 @@ def _half_logs(model: Linear, noise: float) -> Tensor:
     return 0.5 * (kept / noise).log()
 
 
+def _lengths(model: Linear) -> Tensor:
+    """λ - βσ² of the directions that z has room for: (12.8)'s squares, where they are positive."""
+    kept = model.eigenvalues.sort(descending=True).values[: model.latent]
+    return kept - model.beta * model.variance
+
+
 @exercise
 def linear_rate(answer) -> str:
     """Exercise 12.1: ``answer(eigenvalues, variance, beta, latent)`` is the total KL, nats."""
@@ -69,6 +75,12 @@ def linear_rate(answer) -> str:
         "a sum over units is wanted, not their mean": rates(
             lambda m: alive(m, m.beta * m.variance) / m.latent
         ),
+        "λ - βσ² is the squared length of a column of W, (12.8): the rate is (12.9)": rates(
+            lambda m: _lengths(m).clamp(min=0).sum()
+        ),
+        "(12.9) has the ratio λ / (βσ²), not the difference of (12.8)": rates(
+            lambda m: 0.5 * _lengths(m).clamp(min=0).sum()
+        ),
         "σ² is the variance already: do not square it": rates(
             lambda m: alive(m, m.beta * m.variance**2)
         ),
@@ -99,7 +111,10 @@ def which_beta(answer) -> str:
         base = float(loss(zero, one))
         by_kl = float(loss(zero, one + 1)) - base
         by_nll = float(loss(zero + 1, one)) - base
+        of_one = [float(loss(zero[:1] + n, one[:1] + k)) for n, k in ((0, 0), (0, 1), (1, 0))]
+        batch_of_one = (of_one[1] - of_one[0]) / D / ((of_one[2] - of_one[0]) / P)
         hints = {
+            "that is β for a batch of one: use the batch size that is given": batch_of_one,
             "turn it round: the rise with the KL over the rise with the nll": 1 / want,
             "a nat in every entry of both: there are P pixels and D latents, so this is β D / P": (
                 want * D / P
@@ -108,6 +123,8 @@ def which_beta(answer) -> str:
             "that is the rise with one entry of the KL: divide by that of the nll": by_kl / (B * D),
             "the loss has a constant: take differences, not values": (by_kl + base)
             / (by_nll + base),
+            "the loss has a constant: subtract it before you divide": (by_kl / (B * D) + base)
+            / (by_nll / (B * P) + base),
             "that is 1 for every loss": 1.0,
         }
         close(got, want, f"β of the loss with {name}", hints=hints, rtol=1e-3)
@@ -146,10 +163,26 @@ def free_bits(answer) -> str:
         ),
         "the sign of the KL is turned round": base - mean.clamp(min=floor).sum(),
     }
-    close(answer(nll, kl, floor), want, "the loss of 6 digits", hints=hints, rtol=1e-6)
-    low = answer(nll, kl, 0.0)
-    close(low, base + mean.sum(), "the loss with a floor of 0, which is the plain one", rtol=1e-6)
+    _loss_and_gradient(answer, nll, kl, floor, hints)
+    for other in (0.0, 0.2):
+        _loss_and_gradient(answer, nll, kl, other, {})
     return "Some digits may leave a unit alone, as long as the batch uses it."
+
+
+def _loss_and_gradient(answer, nll: Tensor, kl: Tensor, floor: float, hints: dict) -> None:
+    """Free bits as a value, and as what moves the weights: 0 for a unit below the floor."""
+    leaf = kl.clone().requires_grad_()
+    got, mean = answer(nll, leaf, floor), kl.mean(0)
+    want = nll.mean() + mean.clamp(min=floor).sum()
+    close(got, want, f"the loss of 6 digits, floor {floor:g}", hints=hints, rtol=1e-6)
+    if not (isinstance(got, Tensor) and got.requires_grad):
+        raise Wrong("a loss is trained on: keep it a tensor with a gradient, without .item().")
+    close(
+        torch.autograd.grad(got, leaf, allow_unused=True)[0],
+        (mean > floor).expand(kl.shape) / len(kl),
+        f"the gradient by kl, floor {floor:g}",
+        hints={"below the floor it is zero, a unit there is not pushed": torch.ones_like(kl) / 6},
+    )
 
 
 @exercise
@@ -168,11 +201,14 @@ def gain_of_shrinking(answer) -> str:
         "the bill is taken off, not added": narrower + bill,
         "the residual's term has the factor ½": narrower - 2 * bill,
         "log σ stands without a ½: ½ belongs to log σ²": 0.5 * narrower - bill,
-        "log σ stands once: 2 belongs to σ² without the ½": 2 * narrower - bill,
+        "log σ stands once: ½ log σ² is log σ": 2 * narrower - bill,
         "the residual is squared": narrower - 0.5 * r.abs() * (1 / new**2 - 1 / old**2),
         "the residual is divided by σ², not by σ": narrower - 0.5 * r**2 * (1 / new - 1 / old),
         "the residual is divided by the new σ² and was by the old one: take the difference": (
             narrower - 0.5 * r**2 / new**2
+        ),
+        "a difference of two squares, (r/new)² - (r/old)², not the square of a difference": (
+            narrower - 0.5 * (r / new - r / old) ** 2
         ),
         "those are bits: use the natural logarithm": (narrower - bill) / LOG_2,
         "that is the first case alone: compute it from the arguments": torch.full_like(
@@ -180,12 +216,12 @@ def gain_of_shrinking(answer) -> str:
         ),
     }
     close(got, narrower - bill, "the gain of four pixels", hints=hints, rtol=1e-4)
-    return "4.6 nats for a residual of 0, again with each new hundredth; 195 lost for one of 0.02."
+    return "From 0.1 to 0.001: 4.6 nats gained for a residual of 0, 195 lost for one of 0.02."
 
 
 @exercise
 def blur_threshold(answer) -> str:
-    """Exercise 12.5: ``answer(a, b)``, the β from which on one mean picture is best."""
+    """Exercise 12.5: ``answer(a, b)``, the β from which on one mean beats two pictures."""
     g = torch.Generator().manual_seed(12)
     a, b = torch.rand(2, 40, generator=g, dtype=torch.float64)
     a[:6], b[:6] = 0.0, torch.tensor([0.0, 0.0, 0.0, 1.0, 0.5, 0.2], dtype=torch.float64)
@@ -208,10 +244,14 @@ def blur_threshold(answer) -> str:
         "white pixels count too: the term with 1 - π is missing": -mine.sum() / LOG_2,
         "the sign is turned round: the mean's entropy is the larger": -want,
     }
+    if 1e-5 < abs(float(got / want) - 1) < 1e-2:
+        raise Wrong(
+            "off by under 1 %: an ε in the logarithm, or a clamp, does that; xlogy needs none."
+        )
     close(got, want, "the threshold", hints=hints, rtol=1e-5)
     same = _number(answer(a, a), "the threshold of a picture and itself")
     close(same, 0.0, "the threshold of a picture and itself", atol=1e-9)
-    return "Below that β two pictures pay; above it the mean is the better answer."
+    return "Below that β two pictures pay; above it the mean beats them."
 
 
 def _entropy(pi: Tensor) -> Tensor:
