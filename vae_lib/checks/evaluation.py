@@ -20,13 +20,32 @@ def estimate(answer) -> str:
         for height in (0.0, -900.0):
             where = f"for K = {count}" + (" and weights near exp(-900)" if height else "")
             got = answer(log_w + height)
-            if not isinstance(got, tuple | list) or len(got) != 3:
+            if not _several(got, 3, log_w[0]):
                 raise Wrong("return three tensors: log p̂, its standard error, the effective size.")
             _finite(got, where)
             want, slips = _estimate(log_w, height)
             for value, name in zip(got, want, strict=True):
                 close(value, want[name], f"{name} {where}", hints=slips[name])
+    _equal_weights(answer)
     return "Three numbers from one column of weights, in logarithms throughout."
+
+
+def _several(got, count: int, like: Tensor) -> bool:
+    """Is ``got`` a list of ``count``, or ``count`` tensors of the shape of ``like``, stacked?"""
+    if isinstance(got, Tensor):
+        return got.shape == (count, *like.shape)
+    return isinstance(got, tuple | list) and len(got) == count
+
+
+def _equal_weights(answer) -> None:
+    """Where all weights are equal there is no error, and rounding may turn its square negative."""
+    log_w = torch.linspace(-900.0, -0.1, 60, dtype=torch.float64).expand(7, -1).clone()
+    error = as_tensor(answer(log_w)[1], "the standard error of equal weights")
+    if error.isnan().any():
+        raise Wrong(
+            "with equal weights 1 / effective - 1 / K can round below 0: clamp it before the root."
+        )
+    close(error, torch.zeros(60), "the standard error of equal weights", atol=1e-5)
 
 
 def _finite(values, where: str) -> None:
@@ -59,6 +78,9 @@ def _estimate(log_w: Tensor, height: float) -> tuple[dict, dict]:
             ),
             "that is the error of the average of log w, not of log p̂": (log_w.std(0) / count**0.5),
             "that is the variance: take the root": error**2,
+            "the variance of the K weights divides by K, as in (11.3), not by K - 1": (
+                error * (count / (count - 1)) ** 0.5
+            ),
             "1 / √effective forgets the - 1 / K: with equal weights there is no error": (
                 effective**-0.5
             ),
@@ -74,9 +96,10 @@ def _estimate(log_w: Tensor, height: float) -> tuple[dict, dict]:
 
 @exercise
 def samples_for(answer) -> str:
-    """Exercise 11.2: ``answer(s, bias)`` is the least K whose bound is ``bias`` nats low.
+    """Exercise 11.2: ``answer(s, bias)`` is the least K that (11.2) predicts for ``bias`` nats.
 
-    log w ~ N(log p(x) - s² / 2, s²), to first order in 1 / K.
+    log w ~ N(log p(x) - s² / 2, s²). To first order in 1 / K: for s of 2 and more the true bias
+    at that K is smaller, about half.
     """
     for s, bias in ((1.0, 0.01), (2.0, 0.1), (0.5, 0.001), (3.0, 0.05)):
         exact = math.expm1(s**2) / (2 * bias)
@@ -106,7 +129,7 @@ def samples_for(answer) -> str:
                 "round up: the bias is to be no larger": math.floor(exact),
             },
         )
-    return "K grows like exp(s²): at s = 3 some 81,000 samples for 0.05 nats."
+    return "That is what (11.2) predicts. The solution draws such weights, and sees where it fails."
 
 
 @exercise
@@ -130,7 +153,7 @@ def who_overfits(answer) -> str:
         gaps = [(p - e).mean() for p, e in zip(px, elbo, strict=True)]
         whole, encoder = elbo[0].mean() - elbo[1].mean(), gaps[1] - gaps[0]
         got = answer(elbo[0], px[0], elbo[1], px[1])
-        if not isinstance(got, tuple | list) or len(got) != 2:
+        if not _several(got, 2, decoder):
             raise Wrong("return two numbers: the decoder's share, the encoder's share.")
         close(
             torch.stack([as_tensor(v, "a share") for v in got]),
@@ -140,6 +163,9 @@ def who_overfits(answer) -> str:
                 "the decoder's share comes first": torch.stack([encoder, decoder]),
                 "both are losses, from training to held-out digits: turn the signs": (
                     -torch.stack([decoder, encoder])
+                ),
+                "the encoder's share is a loss too: how much the gap grows, held out": (
+                    torch.stack([decoder, -encoder])
                 ),
                 "the encoder's share is how much the gap grows, not the held-out gap itself": (
                     torch.stack([decoder, gaps[1]])
@@ -164,10 +190,12 @@ def who_overfits(answer) -> str:
 def mixture(answer) -> str:
     """Exercise 11.4: ``answer(log_good, log_noise, share)`` is log p(x) of the mixture, [B].
 
-    With probability ``share`` x comes from the good model, else from the noise.
+    With probability ``share``, between 0 and 1, x comes from the good model, else from the noise.
     """
-    log_good = torch.tensor([-95.0, -120.0, -88.0, -800.0], dtype=torch.float64)
-    log_noise = torch.full((4,), -784 * math.log(2), dtype=torch.float64)
+    # A clear winner on either side, a near tie, and two that no exponential can hold.
+    log_good = torch.tensor([-95.0, -120.0, -88.0, -800.0, -543.0, -810.0], dtype=torch.float64)
+    log_noise = torch.full((6,), -784 * math.log(2), dtype=torch.float64)
+    log_noise[-1] = -812.0
     for share in (0.01, 0.5, 0.9):
         near, far = log_good + math.log(share), log_noise + math.log1p(-share)
         got = as_tensor(answer(log_good, log_noise, share), "log p(x) of the mixture")
@@ -192,6 +220,9 @@ def mixture(answer) -> str:
                     log_good, log_noise
                 ),
                 "the noise counts too, where it is the likelier": near,
+                "the likelier part is not alone: both add where they are nearly equal": (
+                    torch.maximum(near, far)
+                ),
                 "logarithms add where probabilities multiply: log share, not share": (
                     torch.logaddexp(log_good + share, log_noise + 1 - share)
                 ),
@@ -225,6 +256,12 @@ def nats_of(answer) -> str:
                     (bits - math.log2(levels)) * pixels / math.log(2)
                 ),
                 "that is log p(x): turn the sign": -want,
+                "integers 0 to levels - 1 have `levels` values": (
+                    (bits - math.log2(levels - 1)) * pixels * math.log(2)
+                ),
+                "the levels are counted in bits too: log2(levels), not the natural logarithm": (
+                    (bits - math.log(levels)) * pixels * math.log(2)
+                ),
             },
         )
-    return "Negative below 8 bits: a density may exceed 1."
+    return "Negative below log2(levels) bits: a density may exceed 1."
