@@ -45,6 +45,12 @@ MUTANTS = [
         slip="the smaller of two for the larger",
     ),
     Mutant(
+        cell="failures-repair",
+        old="min(1.0, history",
+        new="min(0.3, history",
+        slip="the weight stops short of the bound",
+    ),
+    Mutant(
         cell="failures-linear",
         old="((W.T @ W) * (moment + logvar.exp().diag()))",
         new="((W.T @ W) * moment)",
@@ -61,6 +67,12 @@ MUTANTS = [
         old="ratio = eigenvalues[:8] / (beta * variance)",
         new="ratio = eigenvalues[:8] / (beta * variance**2)",
         slip="the variance squared",
+    ),
+    Mutant(
+        cell="failures-linear",
+        old="[log_noise] * learn",
+        new="[log_noise][:0]",
+        slip="σ is not among the weights that are trained",
     ),
     Mutant(
         cell="failures-sweep",
@@ -91,6 +103,18 @@ MUTANTS = [
         old="per_pixel=True",
         new="per_pixel=False",
         slip="one σ for all pixels does not run away",
+    ),
+    Mutant(
+        cell="failures-runaway",
+        old="floor or 1e-9",
+        new="1e-9",
+        slip="no floor",
+    ),
+    Mutant(
+        cell="failures-blur",
+        old="4 * mean * (1 - mean)",
+        new="mean * (1 - mean)",
+        slip="the 4 of the pair's spread",
     ),
     Mutant(
         cell="failures-blur",
