@@ -52,8 +52,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="evaluation-bdmc",
-        old="evaluation.bdmc(large, x_made, z, g",
-        new="evaluation.bdmc(large, x_made, torch.zeros_like(z), g",
+        old="evaluation.bdmc(large, x_made, z, local",
+        new="evaluation.bdmc(large, x_made, torch.zeros_like(z), local",
         slip="a start that is no draw from the posterior",
     ),
     Mutant(
@@ -70,8 +70,14 @@ MUTANTS = [
     ),
     Mutant(
         cell="evaluation-shares-promise",
-        old="seen_px.mean() - new_px.mean()",
-        new="new_px.mean() - seen_px.mean()",
+        old="mean_and_error(seen_px, new_px)",
+        new="mean_and_error(new_px, seen_px)",
         slip="the sign of the decoder's share",
+    ),
+    Mutant(
+        cell="evaluation-ais",
+        old="log_lik = torch.where(accept, new_lik, log_lik)",
+        new="log_lik = new_lik",
+        slip="the likelihood of a proposal that was refused",
     ),
 ]
