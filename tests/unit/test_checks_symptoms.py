@@ -47,6 +47,7 @@ ALSO_RIGHT = [
     ("largest_log_variance", limit_by_search),
     ("double_sigmoid_floor", floor_by_search),
     ("dead_units", lambda h: sum(float(unit.max()) == 0 for unit in h.T) / h.shape[1]),
+    ("dead_units", lambda h: (h == 0).all(0).half().mean()),
 ]
 WRONG = [
     ("largest_log_variance", lambda d: torch.finfo(d).max, "its logarithm is wanted"),
@@ -59,6 +60,13 @@ WRONG = [
     ("largest_log_variance", lambda d: 88.7228, "ask torch.finfo"),
     ("largest_log_variance", lambda d: 11.0899, "float16's for every"),
     ("largest_log_variance", lambda d: limit(d) - 1, "expected"),
+    ("largest_log_variance", lambda d: round(limit(d), 1), "expected"),
+    ("largest_log_variance", lambda d: -math.log(torch.finfo(d).tiny), "exp(-logvar)"),
+    (
+        "largest_log_variance",
+        lambda d: torch.tensor(torch.finfo(d).max, dtype=d).log(),
+        "a Python float",
+    ),
     ("double_sigmoid_floor", lambda ink: LOG_2, "better than ½"),
     ("double_sigmoid_floor", lambda ink: floor(1 - ink), "swapped"),
     ("double_sigmoid_floor", lambda ink: 784 * floor(ink), "for one pixel"),
@@ -66,8 +74,10 @@ WRONG = [
     (
         "double_sigmoid_floor",
         lambda ink: -sum(p * math.log(p) for p in (ink, 1 - ink) if p),
-        "the entropy",
+        "single sigmoid that does not",
     ),
+    ("double_sigmoid_floor", lambda ink: LOG_2 if ink <= 0.5 else FULL, "has two"),
+    ("double_sigmoid_floor", lambda ink: ink * FULL, "blank pixels cost too"),
     ("double_sigmoid_floor", lambda ink: floor(ink) / LOG_2, "bits"),
     ("double_sigmoid_floor", lambda ink: -floor(ink), "is its negative"),
     (
@@ -89,6 +99,9 @@ WRONG = [
     ("dead_units", lambda h: (h == 0).all(0).sum(), "the share is wanted"),
     ("dead_units", lambda h: (h == 0).all(0).float(), "not one for each unit"),
     ("dead_units", lambda h: (h < 1e-3).all(0).float().mean(), "small but not 0"),
+    ("dead_units", lambda h: (h < 1e-8).all(0).float().mean(), "small but not 0"),
+    ("dead_units", lambda h: dead(h[1:]), "the first digit"),
+    ("dead_units", lambda h: (h.std(0) == 0).float().mean(), "the same for every digit"),
     ("dead_units", lambda h: dead(h) + 0.01, "expected"),
     ("dead_units", lambda h: 0.25, "expected"),
 ]

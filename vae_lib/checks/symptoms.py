@@ -23,6 +23,13 @@ def largest_log_variance(answer) -> str:
         "that is the smallest normal number, where exp would fall to 0": [
             math.log(each.tiny) for each in info
         ],
+        "that is where exp(-logvar) falls below the smallest normal number": [
+            -math.log(each.tiny) for each in info
+        ],
+        "the logarithm was rounded to that dtype: take it of a Python float": [
+            float(torch.tensor(each.max, dtype=kind).log())
+            for each, kind in zip(info, kinds, strict=True)
+        ],
         "eps is the distance from 1 to the next number, not the range": [
             math.log(each.eps) for each in info
         ],
@@ -30,7 +37,7 @@ def largest_log_variance(answer) -> str:
         "that is float16's for every dtype: ask torch.finfo(dtype)": limit[0].expand(4),
     }
     what = "the limit for float16, bfloat16, float32 and float64"
-    close(got, limit, what, hints=hints, rtol=1e-3)
+    close(got, limit, what, hints=hints, rtol=5e-5)
     return "11.1 for float16, and 88.7 for bfloat16 and float32, which share an exponent."
 
 
@@ -50,7 +57,11 @@ def double_sigmoid_floor(answer) -> str:
         "a single sigmoid could reach that: the second one starts from a logit above 0": (
             torch.zeros(4)
         ),
-        "the decoder knows the pixel: that is the entropy for one that does not": entropy,
+        "one logit cannot be best for a 0 and a 1: who knows the pixel has two": torch.where(
+            ink > 0.5, full, blank
+        ),
+        "blank pixels cost too: their best logit in [0, 1] is 0, not −∞": ink * full,
+        "that is the entropy: a single sigmoid that does not know the pixel": entropy,
         "those are bits: use the natural logarithm": right / math.log(2),
         "that is the log-likelihood: the nll is its negative": -right,
         "0.731 is the probability of a 1: its negative logarithm is the cost": (
@@ -67,13 +78,19 @@ def double_sigmoid_floor(answer) -> str:
 def dead_units(answer) -> str:
     """Exercise 3: ``answer(hidden)``, the share of units [B, H] -> that are 0 for all B digits."""
     g = torch.Generator().manual_seed(12)
-    for rows, units, gone in ((50, 8, 2), (7, 30, 12), (3, 5, 0)):
+    for rows, units, gone, blank in ((50, 8, 2, True), (7, 30, 12, True), (4, 9, 0, False)):
         hidden = torch.randn(rows, units, generator=g).relu()
-        hidden[torch.arange(units) % rows, torch.arange(units)] = 1e-6  # alive once, if barely
-        hidden[:, torch.randperm(units, generator=g)[:gone]] = 0
-        hidden[0] *= torch.arange(units) < 0  # a digit for which every unit is 0
-        alive_once = torch.arange(units)[(hidden == 0).all(0)]
-        want = len(alive_once) / units
+        hidden[1] += 0.1
+        hidden[:, gone : gone + 2] = 0.5  # the same for every digit, and alive
+        if blank:  # a digit for which every unit is 0
+            hidden[int(torch.randint(2, rows, (), generator=g))] = 0
+        hidden[:, :gone] = 0
+        hidden[1:, gone + 2] = 0  # alive for the first digit alone
+        hidden[0, gone + 2] = 0.3
+        hidden[:, gone + 3 : gone + 5] = 0
+        hidden[1, gone + 3 : gone + 5] = 1e-12  # alive, if barely
+        hidden = hidden[:, torch.randperm(units, generator=g)]
+        want = gone / units
         zeros = hidden == 0
         hints = {
             "that is the share of zeros: a unit is dead if it is 0 for every digit": (
@@ -84,12 +101,16 @@ def dead_units(answer) -> str:
                 zeros.all(1).double().mean()
             ),
             "that is the share of units that live": 1 - want,
-            "that is their number: the share is wanted": float(len(alive_once)),
+            "that is their number: the share is wanted": float(gone),
             "one number is wanted, not one for each unit": zeros.all(0).double(),
-            "that leaves out units that are small but not 0": (
+            "a unit that is the same for every digit, but not 0, is alive": (
+                (hidden.std(0) == 0).double().mean()
+            ),
+            "the first digit counts too": (hidden[1:] == 0).all(0).double().mean(),
+            "that counts as dead what is small but not 0: such a unit has a slope": (
                 (hidden < 1e-3).all(0).double().mean()
             ),
             "that is half: count them among all units": want / 2,
         }
-        close(answer(hidden), want, f"the share among {units} units", hints=hints)
+        close(answer(hidden), want, f"the share among {units} units", hints=hints, rtol=1e-3)
     return "One digit is enough to keep a unit alive."
