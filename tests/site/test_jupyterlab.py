@@ -151,13 +151,15 @@ def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, ne
                 assert cell["hidden"] == bool(FOLDED & set(cell["tags"])), where
         code = [cell for cell in cells if cell["kind"] == "code"]
         figure = next(cell for cell in code[2:] if cell["hidden"])  # those install and import
-        tops[path.stem] = round(figure["bottom"])
+        if path.stem != "when-it-does-not-train":  # which begins with a table
+            tops[path.stem] = round(figure["bottom"])
         solutions = [cell for cell in cells if cell["source"].startswith("# Solution ")]
         assert all(cell["hidden"] for cell in solutions)
-        assert bool(solutions) == path.name[:2].isdigit()
+        assert bool(solutions) == (path.stem != "intro")
         page.evaluate(CLOSE)
     low = {name: top for name, top in tops.items() if top > 900 - FIGURE}
     assert low == {}, "the first figure, once run, is not on the first screen"
+    page.wait_for_timeout(1000)  # what a notebook that was closed says may come late
     page.watch.errors.clear()
 
 

@@ -4,14 +4,14 @@
 MUTANTS = [
     Mutant(
         cell="evaluation-load",
-        old="groups.logsumexp(1) - math.log(K)",
-        new="groups.mean(1)",
+        old=".logsumexp(1) - math.log(K)",
+        new=".mean(1)",
         slip="the average outside the logarithm",
     ),
     Mutant(
         cell="evaluation-load",
-        old="groups.logsumexp(1) - math.log(K)",
-        new="groups.logsumexp(1)",
+        old=".logsumexp(1) - math.log(K)",
+        new=".logsumexp(1)",
         slip="a sum of K weights for their mean",
     ),
     Mutant(
