@@ -52,7 +52,6 @@ QUERIES = {
     "glossary": "book/glossary",
     "amortization gap": "book/glossary",
     "mean-field": "book/glossary",
-    "ELBO formula": "book/formulas",
     "reparameterization trick": "book/words",
     "reparametrization": "book/words",
     "reparameterized sample": "book/10-the-vae",
