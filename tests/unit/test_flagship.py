@@ -180,6 +180,12 @@ def test_training_helps_and_the_best_weights_are_kept(script, tmp_path):
     assert abs(run.validate() - best) < 0.02, "float16 weights score otherwise"
 
 
+def test_half_precision_on_a_cpu_rounds_and_trains_the_same_model(script):
+    full, half = (tiny(script, half=half).train_epoch() for half in (False, True))
+    assert half != full
+    assert half == pytest.approx(full, abs=0.02)
+
+
 def test_another_recipe_is_refused(script, tmp_path):
     path = tmp_path / "run.safetensors"
     tiny(script, epochs=1).train_until(path)
