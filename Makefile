@@ -17,7 +17,7 @@ $(error TORCH=$(TORCH) is not known: leave it out, or say TORCH=cpu)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test serve lab clean distclean
+.PHONY: help env book check test serve lab clean distclean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ $(STAMP): requirements.txt pyproject.toml
 book: $(STAMP) ## execute every notebook and build the site
 	$(BUILD)
 	@echo && echo "The book is built. Open  file://$(CURDIR)/$(HTML)  or run  make serve"
+
+check: $(STAMP) ## in about a minute, without building: style, types, form of the notebooks, the library
+	$(BIN)/python -m pytest -q -m "not slow" --ignore-glob="*test_checks_*" \
+	  tests/unit tests/notebooks/test_hygiene.py tests/notebooks/test_tidy.py
 
 test: book ## build the book, then run every test: unit, notebook, site and browser
 	$(BIN)/python -m pytest

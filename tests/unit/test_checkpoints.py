@@ -165,6 +165,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_a_whole_file_and_the_next_save_cleans_up(tmp_path):
     path, dice = tmp_path / "model.safetensors", random.Random(0)
     models = [VAE(latent=3, hidden=(64,), seed=seed) for seed in (0, 1)]

@@ -276,6 +276,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_two_processes_step_as_one_does(script, tmp_path):
     """Gradients and weights after whole epochs, with gloo, for several seeds."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -296,6 +297,7 @@ def test_two_processes_step_as_one_does(script, tmp_path):
                 torch.testing.assert_close(told[str(k)], weight.grad, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_leaves_what_can_go_on(script, tmp_path):
     """SIGKILL while it trains, at several moments: the next call ends as an unbroken run."""
     program = tmp_path / "run.py"

@@ -619,6 +619,7 @@ def test_an_event_stops_a_training_in_a_thread(digits):
     assert history.interrupted and len(history.rows) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # in a __del__
 def test_interrupts_at_any_moment_leave_everything_whole(digits, tmp_path):
     """One or two real signals at random moments: rows, best epoch, weights and file agree."""
@@ -849,6 +850,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(digits, tmp_path):
     """kill -9, several times, then to the end: files are whole, nothing else is left."""
     path, dice = tmp_path / "run.safetensors", random.Random(1)
