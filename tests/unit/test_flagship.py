@@ -248,14 +248,33 @@ def test_of_the_full_set_none_is_held_out(script):
     assert len(script.without(validation, train)) == 4_000
 
 
-def test_the_table_is_made_from_the_runs(script, tmp_path):
+def test_table_and_curves_are_made_from_the_runs(script, tmp_path):
     run = tiny(script, epochs=1)
     run.train_until(tmp_path / "run.safetensors")
-    measured = {"test": {"nll": 83.456, "standard_error": 0.234}}
+    measured = {"test": {"nll": 83.456, "standard_error": 0.234, "samples": 5000}}
     path = script.report("gated", run, measured, tmp_path)
     told = json.loads(path.read_text("utf8"))
     assert told["curve"] == run.rows and told["recipe"]["epochs"] == 1
-    assert "| gated | " in script.table(tmp_path) and "83.46 ± 0.23" in script.table(tmp_path)
+    assert "| gated | " in script.table(tmp_path)
+    assert "83.46 ± 0.23 | 5,000 | " in script.table(tmp_path)
+    (curve,) = script.curves(tmp_path)
+    assert curve["nats"] == [run.rows[0]["validation"]] and curve["test"] == [83.456, 0.234]
+
+
+def test_another_seed_is_another_run(script, tmp_path):
+    measured = {"test": {"nll": 83.0, "standard_error": 0.2, "samples": 500}}
+    paths = []
+    for seed in (0, 2):
+        run = tiny(script, epochs=1, seed=seed)
+        run.train_until(tmp_path / f"{seed}.safetensors")
+        paths.append(script.report("gated", run, measured, tmp_path))
+    assert [path.name for path in paths] == ["gated.json", "gated-seed-2.json"]
+    assert """gated --change '{"seed": 2}'""" in json.loads(paths[1].read_text("utf8"))["command"]
+
+
+def test_the_curves_that_ship_are_those_of_the_runs(script):
+    shipped = json.loads(script.CURVES.read_text("utf8"))
+    assert shipped == script.curves(), "write them with --curves"
 
 
 GRADIENTS = """
