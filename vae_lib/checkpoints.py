@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from vae_lib import flagship  # noqa: F401  (so that its models are known by name)
+from vae_lib import conditional, flagship  # noqa: F401  (so that their models are known by name)
 from vae_lib.models import Autoencoder
 
 SHIPPED = Path(__file__).with_name("weights")

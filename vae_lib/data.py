@@ -8,7 +8,7 @@ import hashlib
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]  # images [B, P] -> as many images
 
 SIDE = 28
 PIXELS = SIDE * SIDE

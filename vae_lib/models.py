@@ -254,10 +254,10 @@ class Autoencoder(nn.Module):
         """The code of x: [..., P] -> [..., D]. (A VAE gives μ and log σ².)"""
         if not isinstance(x, Tensor):
             raise TypeError(f"x is a {type(x).__name__}, not a tensor: {as_tensor(x)}")
-        if x.ndim < 1 or x.shape[-1] != self.pixels:
+        if x.ndim < 1 or x.shape[-1] != self.columns:
             raise ValueError(
-                f"x has shape {list(x.shape)}, but this model's images are [..., {self.pixels}]: "
-                f"{flattened(x.shape, self.pixels)}"
+                f"x has shape {list(x.shape)}, but this model's images are [..., {self.columns}]: "
+                f"{flattened(x.shape, self.columns)}"
             )
         if not x.is_floating_point():
             raise ValueError(f"x has dtype {x.dtype}: convert it with .float()")
@@ -267,7 +267,7 @@ class Autoencoder(nn.Module):
                 f"x is {x.dtype} and the model {weights}: "
                 "convert one, with x.to(dtype) or model.to(dtype)"
             )
-        code: Tensor = self.encoder(x.reshape(-1, self.pixels))
+        code: Tensor = self.encoder(x.reshape(-1, self.columns))
         return code.reshape(*x.shape[:-1], code.shape[-1])
 
     def code(self, x: Tensor) -> Tensor:
@@ -286,6 +286,11 @@ class Autoencoder(nn.Module):
             )
         logits: Tensor = self.decoder(z.reshape(-1, self.latent))
         return logits.reshape(*z.shape[:-1], self.pixels)
+
+    @property
+    def columns(self) -> int:
+        """How many numbers a row of x has: P, and more where a label rides along."""
+        return self.pixels
 
     @property
     def bounded(self) -> bool:
@@ -309,7 +314,9 @@ class Autoencoder(nn.Module):
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x|z): x [B, P], z [..., B, D] -> [..., B], nats."""
-        logits = self.decode(z.to(x.dtype))
+        return self._log_likelihood(x, self.decode(z.to(x.dtype)))
+
+    def _log_likelihood(self, x: Tensor, logits: Tensor) -> Tensor:
         if self.likelihood == "bernoulli":
             return bernoulli_log_prob(x, logits)
         if self.likelihood == "continuous bernoulli":
@@ -387,7 +394,10 @@ class VAE(Autoencoder):
         Each pixel is drawn, so a Bernoulli picture is black and white. For smooth pictures show
         ``decode(sample_prior(count, generator)).sigmoid()``, as chapter 10 does.
         """
-        logits = self.decode(self.sample_prior(count, generator))
+        return self._draw(self.decode(self.sample_prior(count, generator)), generator)
+
+    def _draw(self, logits: Tensor, generator: torch.Generator) -> Tensor:
+        """x ~ p(x|z) under the model's likelihood: logits [..., P] -> [..., P]."""
         if self.likelihood == "bernoulli":
             return torch.bernoulli(logits.sigmoid(), generator=generator)
         if self.likelihood == "continuous bernoulli":

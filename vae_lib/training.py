@@ -28,12 +28,11 @@ from vae_lib.checkpoints import (
     unpack_optimiser,
     write_tensors,
 )
-from vae_lib.data import batches, check_images, draw_pixels
+from vae_lib.data import Augment, batches, check_images, draw_pixels
 from vae_lib.interrupts import Interrupts
 
 Terms = dict[str, Tensor]
 Objective = Callable[[Any, Tensor, torch.Generator], Terms]
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 BINARISATIONS = ("dynamic", "static", "none")
 
 
@@ -571,7 +570,10 @@ def _check_set(images: Any, name: str, model: Any) -> None:
         raise TypeError(f"the model is a {type(model).__name__}, not a torch.nn.Module")
     if next(model.parameters(), None) is None:
         raise ValueError("the model has no parameters: there is nothing to train")
-    check_images(images, name, getattr(_plain(model), "pixels", None), _bounded(model))
+    columns, pixels = (getattr(_plain(model), size, None) for size in ("columns", "pixels"))
+    if columns != pixels and isinstance(images, Tensor) and images.shape[-1:] == (pixels,):
+        raise ValueError(f"{name} has no labels: labelled(images, labels) puts them behind x")
+    check_images(images, name, columns, _bounded(model))
     if images.ndim != 2:
         raise ValueError(
             f"{name} has shape {list(images.shape)}, not [N, pixels]: "

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_lib import exact
+from vae_lib.conditional import ConditionalVAE, labelled
 from vae_lib.distributions import (
     DiagonalGaussian,
     bernoulli_log_prob,
@@ -116,24 +117,6 @@ class PseudoInputs(VAE):
     def log_prior(self, z):
         mu, logvar = self.encode(self.pseudo)
         return gaussian_log_prob(z[..., None, :], mu, logvar).logsumexp(-1) - math.log(3)
-
-
-class Conditional(VAE):
-    """p(x|z, c) and q(z|x, c), with three labels c that ride behind the pixels, one-hot."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.encoder = from_seed(lambda: mlp(self.pixels + 3, 6, 2 * self.latent), 16)
-        self.decoder = from_seed(lambda: mlp(self.latent + 3, 6, self.pixels), 17)
-
-    def encode(self, x):
-        return self.encoder(x).chunk(2, -1)
-
-    def log_likelihood(self, x, z):
-        x, label = x[..., : self.pixels], x[..., self.pixels :]
-        lead = torch.broadcast_shapes(z.shape[:-1], label.shape[:-1])
-        both = torch.cat([z.expand(*lead, -1), label.expand(*lead, -1)], -1)
-        return bernoulli_log_prob(x, self.decoder(both))
 
 
 class TwoLayers(nn.Module):
@@ -270,10 +253,6 @@ def _pictures(count=3, pixels=8, seed=0):
     return torch.rand(count, pixels, generator=seeded(seed), dtype=F64)
 
 
-def _labelled():
-    return torch.cat([_pictures().round(), torch.eye(3, dtype=F64)], -1)
-
-
 def _toys():
     point = torch.tensor([[0.9, 1.7], [2.2, 0.3]], dtype=F64)
     readings = torch.tensor([[0.1, 0.6, 0.8, 1.2, 1.9]], dtype=F64)
@@ -316,7 +295,8 @@ def models() -> dict[str, tuple]:
     zoo["flow posterior"] = (FlowPosterior(**TINY), _pictures().round())
     zoo["flow prior"] = (FlowPrior(**TINY), _pictures().round())
     zoo["pseudo-inputs"] = (PseudoInputs(**TINY), _pictures().round())
-    zoo["conditional"] = (Conditional(**TINY), _labelled())
+    rows = labelled(_pictures().round(), torch.tensor([0, 1, 2]), classes=3)
+    zoo["conditional"] = (ConditionalVAE(**TINY, classes=3), rows)
     zoo["two layers"] = (TwoLayers(), _pictures().round())
     zoo |= _flagships()
     zoo["linear-Gaussian"] = (LinearGaussian(), _pictures(pixels=4))
@@ -324,6 +304,10 @@ def models() -> dict[str, tuple]:
     for name, (model, x) in zoo.items():
         quiet = any(word in name for word in ("gaussian", "Gaussian", "flow", "mixture"))
         zoo[name] = (louder(model, 1.0 if quiet else 1.5), x)
+    zoo["one class of a conditional"] = (
+        louder(ConditionalVAE(**TINY, classes=3, seed=4), 1.5).given(2),
+        _pictures().round(),
+    )
     return zoo | _toys()
 
 
