@@ -117,6 +117,14 @@ def rate_distortion(**options) -> widgets.RateDistortion:
     return widgets.RateDistortion(decoders, points, posteriors, digits(), **options)
 
 
+CLASSES = network(12, 24, 784, seed=7)  # z and a one-hot label
+JUDGE = network(784, 16, 10, seed=8)
+
+
+def class_latent_pad(**options) -> widgets.ClassLatentPad:
+    return widgets.ClassLatentPad(CLASSES, JUDGE, codes(), LABELS, **options)
+
+
 FIGURES = (
     latent_pad,
     draw_digit,
@@ -129,5 +137,6 @@ FIGURES = (
     bound_ladder,
     gradient_spread,
     rate_distortion,
+    class_latent_pad,
 )
 ALL = {make.__name__: make for make in FIGURES}

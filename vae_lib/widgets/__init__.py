@@ -26,6 +26,7 @@ To add one, say ``TwoGaussians``:
 from vae_lib.widgets.ancestral_sampling import AncestralSampling
 from vae_lib.widgets.bayes_curve import BayesCurve
 from vae_lib.widgets.bound_ladder import BoundLadder
+from vae_lib.widgets.class_latent_pad import ClassLatentPad
 from vae_lib.widgets.code_knobs import CodeKnobs
 from vae_lib.widgets.draw_digit import DrawDigit
 from vae_lib.widgets.evidence_split import EvidenceSplit
@@ -40,6 +41,7 @@ __all__ = [
     "AncestralSampling",
     "BayesCurve",
     "BoundLadder",
+    "ClassLatentPad",
     "CodeKnobs",
     "DrawDigit",
     "EvidenceSplit",

@@ -1,0 +1,184 @@
+"""Checks of chapter 13's exercises: steering."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from vae_lib.checks import Wrong, close, exercise
+
+LOG_2 = math.log(2)
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@exercise
+def class_posterior(answer) -> str:
+    """Exercise 13.1: ``answer(log_px_y, log_py)`` is log p(y|x), [B, C], nats."""
+    log_px_y = -90 + 3 * torch.randn(4, 3, generator=_seeded(1), dtype=torch.float64)
+    log_px_y[3] = -4000.0  # no exponential survives this
+    log_py = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).log()
+    got = answer(log_px_y, log_py)
+    joint = log_px_y + log_py
+    want = joint.log_softmax(1)
+    hints = {
+        "that is log p(x, y): divide by p(x), the sum over y": joint,
+        "the classes need not be equally frequent: p(y) is missing": log_px_y.log_softmax(1),
+        "normalise over y, the second dimension, not over the batch": joint.log_softmax(0),
+        "those are probabilities: the logarithm is wanted": joint.softmax(1),
+        "p(y) multiplies p(x|y): its logarithm is added": (log_px_y - log_py).log_softmax(1),
+        "add log p(y), the logarithm of the probability, not the probability": (
+            log_px_y + log_py.exp()
+        ).log_softmax(1),
+        "those are bits: use the natural logarithm": want / LOG_2,
+        "the mean over classes is not the sum: p(x) = Σ_y p(x|y) p(y)": want + math.log(3),
+    }
+    if isinstance(got, Tensor) and got.shape == want.shape and not bool(got.isfinite().all()):
+        raise Wrong("exp(-4000) is 0 in any float: stay with logarithms, as logsumexp does.")
+    close(got, want, "log p(y|x) of four images", hints=hints, rtol=1e-6)
+    return "Equal likelihoods leave the odds of the prior: twice as frequent is log 2 = 0.69."
+
+
+def _slant(images: Tensor, up: bool = True, over: str = "height", weighted: bool = True) -> Tensor:
+    """The slant of the chapter, or with a slip: another sign, axis or centre."""
+    height, width = images.shape[1:]
+    rows = torch.arange(height, dtype=images.dtype)[:, None].expand(height, width)
+    columns = torch.arange(width, dtype=images.dtype).expand(height, width)
+    weight = images if weighted else torch.ones_like(images)
+    total = weight.sum((1, 2))
+    y = rows - ((weight * rows).sum((1, 2)) / total)[:, None, None]
+    x = columns - ((weight * columns).sum((1, 2)) / total)[:, None, None]
+    both = (images * x * y).sum((1, 2)) * (-1 if up else 1)
+    scale = {
+        "height": (images * y**2).sum((1, 2)),
+        "width": (images * x**2).sum((1, 2)),
+        "ink": images.sum((1, 2)),
+    }
+    return both / scale[over]
+
+
+@exercise
+def slant(answer) -> str:
+    """Exercise 13.2: ``answer(images)`` of [B, H, W] is the slant (13.4), [B]."""
+    stroke = torch.eye(3, dtype=torch.float64).flip(1)[None]  # one column right for each row up
+    close(
+        answer(stroke),
+        [1.0],
+        "a stroke of three pixels that leans right",
+        hints={
+            "height is counted upwards, and row 0 is at the top: the sign turns": [-1.0],
+            "divide by the second moment of the height": [2.0],
+        },
+    )
+    g = _seeded(2)
+    images = torch.rand(4, 7, 5, generator=g, dtype=torch.float64) ** 4
+    images[:, :2, 3:] = 0
+    hints = {
+        "height is counted upwards, and row 0 is at the top": _slant(images, up=False),
+        "divide by the moment of the height; or rows and columns are exchanged": (
+            _slant(images, over="width")
+        ),
+        "divide by Σ m (h - h̄)², not by the ink": _slant(images, over="ink"),
+        "the means are weighted by the ink, not the middle of the picture": (
+            _slant(images, weighted=False)
+        ),
+    }
+    close(answer(images), _slant(images), "the slant of four images of 7 × 5", hints=hints)
+    return "One pixel to the right for each pixel up is a slant of 1."
+
+
+@exercise
+def direction(answer) -> str:
+    """Exercise 13.3: ``answer(mu, f)`` is the code's change for one unit of f, [D]."""
+    g = _seeded(3)
+    mu = torch.randn(60, 4, generator=g, dtype=torch.float64)
+    mu[:, 1] = mu[:, 0] + 0.3 * mu[:, 1]
+    mu[:, 3] *= 0.02
+    f = 2 + mu @ torch.tensor([1.0, -0.5, 0.2, 4.0], dtype=torch.float64)
+    f = f + 0.5 * torch.randn(60, generator=g, dtype=torch.float64)
+    mu = mu + 1.5
+    c, e = mu - mu.mean(0), f - f.mean()
+    d = c.T @ e / (e @ e)
+    w = torch.linalg.lstsq(c, e[:, None]).solution[:, 0]
+    hints = {
+        "that is w, the regression of f on the code: regress the code on f": w,
+        "divide by the variance of f, not of the code": c.T @ e / (c**2).sum(0),
+        "divide by the variance of f": c.T @ e / len(f),
+        "a covariance that is not divided by Var(f)": c.T @ e / (len(f) - 1),
+        "those are correlations: the covariance over Var(f) is wanted": c.T
+        @ e
+        / ((c**2).sum(0) * (e @ e)).sqrt(),
+        "take the means off first": mu.T @ f / (f @ f),
+        "that is a step for one standard deviation: one unit of f is wanted": d * f.std(),
+        "the direction keeps its length: do not normalise it": d / d.norm(),
+        "n - 1 in one place and n in the other": d * len(f) / (len(f) - 1),
+        "n in one place and n - 1 in the other": d * (len(f) - 1) / len(f),
+    }
+    close(answer(mu, f), d, "the direction of 60 codes", hints=hints, rtol=1e-6)
+    return "Each coordinate is a regression of its own; a dimension that never moves gets no step."
+
+
+@exercise
+def cost_of_a_turn(answer) -> str:
+    """Exercise 13.4: ``answer(variances, R)`` is the loss (13.7) in nats, [B]."""
+    g = _seeded(4)
+    R = torch.linalg.qr(torch.randn(3, 3, generator=g, dtype=torch.float64)).Q
+    v = torch.rand(5, 3, generator=g, dtype=torch.float64) * 2 + 0.01
+    want = _cost(v, v @ (R**2).T)
+    hints = {
+        "v_j sums over k with R_jk²: that is the other index, the turn back": _cost(v, v @ R**2),
+        "the factor ½ is missing": 2 * want,
+        "R is squared, entry by entry: a variance has no sign": _cost(v, (v @ R.T).abs()),
+        "the sign is turned round: the loss is never negative": -want,
+        "those are bits: use the natural logarithm": want / LOG_2,
+        "sum over the dimensions, do not average": want / 3,
+        "the old log-variances are still to be taken off": 0.5 * (v @ (R**2).T).log().sum(1),
+        "variances turn with R², standard deviations do not": 2
+        * _cost(v.sqrt(), v.sqrt() @ (R**2).T),
+        "one number for each q is wanted, not their mean": want.mean(),
+    }
+    close(answer(v, R), want, "the loss of five q", hints=hints, rtol=1e-6)
+    same = torch.eye(3, dtype=torch.float64)[[1, 2, 0]]
+    close(answer(v, same), torch.zeros(5), "axes that only change places", atol=1e-9)
+    return "Never negative, and 0 where axes change places or the variances are equal."
+
+
+def _cost(old: Tensor, new: Tensor) -> Tensor:
+    return 0.5 * (new.log() - old.log()).sum(1)
+
+
+@exercise
+def seen_pixels(answer) -> str:
+    """Exercise 13.5: ``answer(x, logits, seen)`` is log p(x_seen|z), [B], nats."""
+    g = _seeded(5)
+    x = torch.rand(4, 9, generator=g, dtype=torch.float64).round()
+    logits = 3 * torch.randn(4, 9, generator=g, dtype=torch.float64)
+    seen = torch.rand(4, 9, generator=g) < 0.6
+    seen[3] = False  # nothing was seen at all
+    each = x * logits - torch.nn.functional.softplus(logits)
+    want = torch.where(seen, each, 0.0).sum(1)
+    hints = {
+        "the unseen pixels count as white there: they are left out, not set to 0": torch.where(
+            seen, each, -torch.nn.functional.softplus(logits)
+        ).sum(1),
+        "those are the unseen pixels": torch.where(seen, 0.0, each).sum(1),
+        "all pixels are in the sum: leave out those that were not seen": each.sum(1),
+        "the sign is turned round: a log-probability is not positive": -want,
+        "a sum over the seen pixels is wanted, not their mean": want
+        / seen.sum(1).clamp(min=1).double(),
+        "white pixels count too: the term with 1 - π is missing": torch.where(
+            seen & (x == 1), each, 0.0
+        ).sum(1),
+        "a logit of 0 is no knowledge but even odds: the pixel still costs log 2": torch.where(
+            seen, each, -LOG_2
+        ).sum(1),
+    }
+    close(answer(x, logits, seen), want, "log p of four images", hints=hints, rtol=1e-6)
+    with_gaps = torch.where(seen, x, math.nan)
+    got = answer(with_gaps, logits, seen)
+    if isinstance(got, Tensor) and not bool(got.isfinite().all()):
+        raise Wrong("unseen pixels may be NaN, and 0 times NaN is NaN: replace them before.")
+    close(got, want, "log p of images with NaN for what is unseen", rtol=1e-6)
+    return "Hidden pixels sum to one, so they are left out; with nothing seen log p is 0."

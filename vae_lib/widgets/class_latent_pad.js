@@ -1,0 +1,132 @@
+// One plane of styles z, a picture of the same z for each class to choose from, and the verdict of
+// a classifier on the one that is chosen.
+
+function render({ model, el }) {
+  const undo = cleanups();
+  const said = announcer(undo);
+  const draws = normalDraws(model.get("seed"));
+  const network = conditionalNetwork(model);
+  const classes = network.classes;
+  const side = Math.sqrt(network.pixels);
+
+  const row = classRow(classes, side, (y) => send(model, { y }));
+  const tile = digitTile(side);
+  const votes = voteBars(classes);
+  const where = h("div", { class: "vw-number" });
+  const surface = plane({
+    label: "style z",
+    names: ["z₁", "z₂"],
+    extent: model.get("extent"),
+    paint: (context, toPixels, size) => {
+      const [codes, labels] = [floatsOf(model.get("codes")), bytesOf(model.get("labels"))];
+      paintCodes(context, toPixels, size, codes, labels, model.get("y"));
+    },
+    onMove: (z) => send(model, { z }),
+    describe: (z) => `z = ${tuple(z, 1)}`,
+    undo,
+  });
+
+  const redraw = frame(() => {
+    const [z, y] = [model.get("z"), model.get("y")];
+    for (let k = 0; k < classes; k++) row.paint(k, network.decode(z, k));
+    const picture = network.decode(z, y);
+    tile.paint(picture);
+    tile.describe(`the decoder's ${y} at z = ${tuple(z, 1)}`);
+    where.textContent = `z = ${tuple(z)}`;
+    votes.show(network.judge(picture), y);
+  });
+  undo.add(redraw.cancel);
+
+  function follow() {
+    surface.moveTo(model.get("z"));
+    row.choose(model.get("y"));
+    surface.repaint();
+    redraw();
+  }
+
+  function drawStyle() {
+    const z = [draws(), draws()];
+    send(model, { z });
+    said.say(`z drawn from N(0, I): ${tuple(z, 1)}`);
+  }
+
+  const beside = h("div", { class: "vw-side" }, tile.canvas, where);
+  const pad = h("div", { class: "vw-pad" }, surface.root, beside, votes.root);
+  const bar = h("div", { class: "vw-bar" }, button("Draw z from N(0, I)", drawStyle));
+  const hint = "Choose a class above. Drag the handle, or focus it and use the arrow keys.";
+  const root = h("div", { class: "vw vw-single", role: "group", "aria-label": "Class and style" });
+  root.append(row.root, pad, bar, h("p", { class: "vw-note" }, hint), said.root);
+  listen(model, ["z", "y"], follow, undo);
+  listen(model, ["codes", "labels"], surface.repaint, undo);
+  follow();
+  el.append(root);
+  return undo.run;
+}
+
+// The decoder of z and a one-hot label, and the judge of what it draws.
+function conditionalNetwork(model) {
+  const decoder = readMlp(model.get("decoder"), model.get("weights"));
+  const classifier = readMlp(model.get("judge"), model.get("judge_weights"));
+  const classes = outputsOf(model.get("judge"));
+  const pixels = outputsOf(model.get("decoder"));
+  const input = new Float32Array(2 + classes);
+  return {
+    classes,
+    pixels,
+    // The probability of ink in each pixel, in an array of its own.
+    decode(z, y) {
+      input.fill(0);
+      input.set(z);
+      input[2 + y] = 1;
+      return Float32Array.from(runMlp(decoder, input), sigmoid);
+    },
+    // The probability of each class.
+    judge(picture) {
+      const logits = runMlp(classifier, picture);
+      const top = Math.max(...logits);
+      const odds = Array.from(logits, (l) => Math.exp(l - top));
+      const sum = odds.reduce((a, b) => a + b, 0);
+      return odds.map((o) => o / sum);
+    },
+  };
+}
+
+// A picture for each class, to choose from: one z in all of them.
+function classRow(classes, side, onChoose) {
+  const tiles = Array.from({ length: classes }, () =>
+    digitTile(side, { role: null, "aria-hidden": "true" }),
+  );
+  const buttons = tiles.map((tile, y) => {
+    const attributes = { class: "vw-pick", "aria-pressed": "false", "aria-label": `class ${y}` };
+    return button(tile.canvas, () => onChoose(y), attributes);
+  });
+  const label = "The same z in each class; choose one";
+  return {
+    root: h("div", { class: "vw-row vw-class-row", role: "group", "aria-label": label }, ...buttons),
+    paint: (y, picture) => tiles[y].paint(picture),
+    choose: (y) => buttons.forEach((node, k) => node.setAttribute("aria-pressed", String(k === y))),
+  };
+}
+
+// A bar for each class, and the verdict in words.
+function voteBars(classes) {
+  const bars = Array.from({ length: classes }, () => h("i", {}));
+  const columns = bars.map((bar, y) => h("div", { class: "vw-vote" }, h("div", {}, bar), String(y)));
+  const picture = h("div", { class: "vw-votes", role: "img" }, ...columns);
+  const words = h("div", { class: "vw-number" });
+  const note = h("p", { class: "vw-note" });
+  return {
+    root: h("div", { class: "vw-verdict" }, h("div", { class: "vw-caption" }, "The classifier"), picture, words, note),
+    show(shares, asked) {
+      const winner = shares.indexOf(Math.max(...shares));
+      const said = `says ${winner}, ${fixed(100 * shares[winner], 0)} %`;
+      bars.forEach((bar, y) => (bar.style.height = `${100 * shares[y]}%`));
+      columns.forEach((column, y) => column.classList.toggle("vw-asked", y === asked));
+      picture.setAttribute("aria-label", `the classifier ${said}`);
+      words.textContent = said;
+      note.textContent = winner === asked ? "as you asked" : `and you asked for a ${asked}`;
+    },
+  };
+}
+
+export default { render };
