@@ -77,6 +77,9 @@ def figures(hidden: tuple[int, ...]):
     yield "LatentPad", pad, ".vw-handle", back_and_forth
     yield "DrawDigit", draw, ".vw-board", back_and_forth
     yield "CodeKnobs", knobs, "input", back_and_forth
+    conditional = examples.network(12, *hidden, 784)
+    classes = widgets.ClassLatentPad(conditional, examples.JUDGE, codes, labels)
+    yield "ClassLatentPad", classes, ".vw-handle", back_and_forth
     steps = widgets.AncestralSampling(decoder)
     yield "AncestralSampling", steps, ".vw-handle", back_and_forth
 

@@ -32,7 +32,7 @@ function render({ model, el }) {
     const picture = network.decode(z, y);
     tile.paint(picture);
     tile.describe(`the decoder's ${y} at z = ${tuple(z, 1)}`);
-    where.textContent = `z = ${tuple(z)}`;
+    where.textContent = `at ${tuple(z, 1)}`;
     votes.show(network.judge(picture), y);
   });
   undo.add(redraw.cancel);
@@ -51,11 +51,12 @@ function render({ model, el }) {
   }
 
   const beside = h("div", { class: "vw-side" }, tile.canvas, where);
-  const pad = h("div", { class: "vw-pad" }, surface.root, beside, votes.root);
+  const pad = h("div", { class: "vw-pad" }, surface.root, beside);
   const bar = h("div", { class: "vw-bar" }, button("Draw z from N(0, I)", drawStyle));
   const hint = "Choose a class above. Drag the handle, or focus it and use the arrow keys.";
-  const root = h("div", { class: "vw vw-single", role: "group", "aria-label": "Class and style" });
-  root.append(row.root, pad, bar, h("p", { class: "vw-note" }, hint), said.root);
+  const root = h("div", { class: "vw vw-judged", role: "group", "aria-label": "Class and style" });
+  const both = h("div", { class: "vw-flow" }, pad, votes.root);
+  root.append(row.root, both, bar, h("p", { class: "vw-note" }, hint), said.root);
   listen(model, ["z", "y"], follow, undo);
   listen(model, ["codes", "labels"], surface.repaint, undo);
   follow();
