@@ -1,0 +1,131 @@
+"""Checks of chapter 14's exercises: tighter bounds, richer families."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from vae_lib.checks import Wrong, close, exercise
+from vae_lib.distributions import gaussian_log_prob, standard_normal_log_prob
+
+LOG_2, LOG_2PI = math.log(2), math.log(2 * math.pi)
+
+
+def _draws(*shape: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+@exercise
+def flow_density(answer) -> str:
+    """Exercise 14.1: ``answer(eps, layers)`` is log q(z) of a two-layer flow, [B], nats."""
+    eps = _draws(4, 2, seed=1)
+    layers = [(0.5 * _draws(2, seed=2), _draws(2, seed=3)), (_draws(2, seed=4), _draws(2, seed=5))]
+    normal = standard_normal_log_prob(eps)
+    scale = sum(s.sum() for s, _ in layers)
+    z = eps
+    for s, t in layers:
+        z = (z * s.exp() + t).flip(-1)
+    hints = {
+        "the determinant's logarithm is subtracted: where space is stretched, density falls": (
+            normal + scale
+        ),
+        "that is the density of ε: the change of volume is missing": normal,
+        "N(0, I) is the density of ε: evaluate it there, not at z": (
+            standard_normal_log_prob(z) - scale
+        ),
+        "one layer's change of volume is missing": normal - layers[0][0].sum(),
+        "the other layer's change of volume is missing": normal - layers[1][0].sum(),
+        "log |det| of a scaling by exp(s) is Σ s, not Σ exp(s)": (
+            normal - sum(s.exp().sum() for s, _ in layers)
+        ),
+        "a shift changes no volume: t does not enter": normal
+        - scale
+        - sum(t.sum() for _, t in layers),
+        "s is log σ, not log σ²: no factor ½": normal - 0.5 * scale,
+        "those are bits: use the natural logarithm": (normal - scale) / LOG_2,
+        "the constant of the normal density is missing": normal - scale + LOG_2PI,
+    }
+    close(answer(eps, layers), normal - scale, "log q of four draws", hints=hints, rtol=1e-6)
+    return "Shifts and swaps change no volume."
+
+
+@exercise
+def dreg_weights(answer) -> str:
+    """Exercise 14.2: ``answer(log_w)`` is (w̃, w̃²), [K, B] each."""
+    log_w = -700 + 2 * _draws(5, 3, seed=6)
+    got = answer(log_w)
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        raise Wrong("return two tensors: the weights of each gradient.")
+    share = log_w.softmax(0)
+    names = ("the weights without the score term", "the weights of (14.5)")
+    hints = {
+        "normalise over the K samples, the first dimension": log_w.softmax(1),
+        "normalise: the weights of one x sum to one before they are squared": log_w.exp(),
+        "those are log-weights": log_w.log_softmax(0),
+    }
+    close(got[0], share, names[0], hints={**hints, "that is the square": share**2}, rtol=1e-6)
+    more = {
+        "that is w̃: (14.5) has its square": share,
+        "that is what the score takes off: w̃ (1 - w̃); w̃² remains": share * (1 - share),
+        "the squares are not normalised again": share**2 / (share**2).sum(0),
+        "two times w̃ is not its square": 2 * share,
+        "square w̃, not w": (2 * log_w).softmax(0),
+    }
+    close(got[1], share**2, names[1], hints={**hints, **more}, rtol=1e-6)
+    return "Of K equal weights each counts 1/K² in place of 1/K."
+
+
+@exercise
+def estimates_needed(answer) -> str:
+    """Exercise 14.3: ``answer(ratio, K, wanted)`` is (estimates, decoder evaluations)."""
+    for ratio, K, wanted in ((0.5, 4, 1.5), (0.4, 16, 2.0), (1.5, 100, 3.0)):
+        got = answer(ratio, K, wanted)
+        if not isinstance(got, tuple | list) or len(got) != 2:
+            raise Wrong("return two numbers: the estimates and the decoder evaluations.")
+        estimates = K * (wanted / ratio) ** 2
+        said = f"a ratio of {ratio:g} at K = 1, {wanted:g} wanted, K = {K}"
+        hints = {
+            "averaging M estimates divides the deviation by √M: square the ratio": (
+                math.sqrt(K) * wanted / ratio
+            ),
+            "the ratio falls as 1/√K: K times as many estimates": (wanted / ratio) ** 2,
+            "the ratio falls with K, so more estimates are needed, not fewer": (
+                (wanted / ratio) ** 2 / K
+            ),
+            "the other way round: wanted over what there is": K * (ratio / wanted) ** 2,
+            "the ratio falls as 1/√K, not as 1/K": K**2 * (wanted / ratio) ** 2,
+        }
+        close(got[0], estimates, f"the estimates for {said}", hints=hints, rtol=1e-6)
+        more = {
+            "each estimate evaluates the decoder K times": estimates,
+            "K times for each estimate, once": K**2 * estimates,
+        }
+        close(got[1], K * estimates, f"the evaluations for {said}", hints=more, rtol=1e-6)
+    return "K times as many estimates, K² times the evaluations: a tight bound is a dear teacher."
+
+
+@exercise
+def prior_winnings(answer) -> str:
+    """Exercise 14.4: ``answer(z, mu, logvar)`` is the estimate of (14.6), one number, nats."""
+    mu, logvar = 1.5 * _draws(6, 2, seed=7), -2 + 0.5 * _draws(6, 2, seed=8)
+    z = (mu + (0.5 * logvar).exp() * _draws(50, 6, 2, seed=9)).reshape(-1, 2)
+    each = gaussian_log_prob(z[:, None], mu, logvar)  # [S, N]
+    aggregate, normal = each.logsumexp(1) - math.log(6), standard_normal_log_prob(z)
+    want = (aggregate - normal).mean()
+    own = each.reshape(50, 6, 6).diagonal(dim1=1, dim2=2).reshape(-1)
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1).mean()
+    hints = {
+        "the sign is turned round: a divergence is not negative": -want,
+        "the mixture's weights are 1 / N: log N is missing": want + math.log(6),
+        "average the densities, not their logarithms": (each.mean(1) - normal).mean(),
+        "that is the whole average KL: the part of (10.7) that no prior wins back": kl,
+        "that is the average KL estimated at the draws: the mixture belongs there, not the "
+        "draw's own q": (own - normal).mean(),
+        "log N(z; 0, I) is still to be taken off": aggregate.mean(),
+        "one number is wanted: the mean over the draws": aggregate - normal,
+        "those are bits: use the natural logarithm": want / LOG_2,
+        "the mean runs over draws, not the sum": (aggregate - normal).sum(),
+    }
+    close(answer(z, mu, logvar), want, "the nats that a prior can win", hints=hints, rtol=1e-6)
+    return "The rest of the average divergence belongs to the encoder."
