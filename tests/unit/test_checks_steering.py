@@ -60,23 +60,23 @@ def filter_not_pattern(mu, f):
 
 
 def cost(variances, R):
-    turned = variances @ (R**2).T
-    return 0.5 * (turned.log() - variances.log()).sum(1)
+    precisions = (1 / variances) @ (R**2).T
+    return 0.5 * (precisions.log() + variances.log()).sum(1)
 
 
 def cost_by_divergence(variances, R):
-    """KL(turned ‖ diagonal with the turned one's marginals), by torch."""
-    covariance = R @ variances.diag_embed() @ R.T
+    """KL(best diagonal ‖ turned), by torch."""
+    precision = R @ (1 / variances).diag_embed() @ R.T
     zero = torch.zeros_like(variances)
-    turned = MultivariateNormal(zero, covariance)
-    return kl_divergence(
-        turned, MultivariateNormal(zero, covariance.diagonal(dim1=1, dim2=2).diag_embed())
-    )
+    best = (1 / precision.diagonal(dim1=1, dim2=2)).diag_embed()
+    turned = MultivariateNormal(zero, precision_matrix=precision)
+    return kl_divergence(MultivariateNormal(zero, best), turned)
 
 
-def cost_by_samples_of_scales(variances, R):
-    old = Normal(0.0, variances.sqrt()).entropy().sum(1)
-    return Normal(0.0, (variances @ (R.T**2)).sqrt()).entropy().sum(1) - old
+def cost_by_entropies(variances, R):
+    """Of a Gaussian and of its best diagonal one, whose expected quadratic form is the same."""
+    scale = ((1 / variances) @ (R.T**2)) ** -0.5
+    return Normal(0.0, variances.sqrt()).entropy().sum(1) - Normal(0.0, scale).entropy().sum(1)
 
 
 def seen_pixels(x, logits, seen):
@@ -101,7 +101,7 @@ ALSO_RIGHT = [
     ("slant", slant_by_regression),
     ("direction", direction_by_regression),
     ("cost_of_a_turn", cost_by_divergence),
-    ("cost_of_a_turn", cost_by_samples_of_scales),
+    ("cost_of_a_turn", cost_by_entropies),
     ("seen_pixels", seen_by_torch),
 ]
 WRONG = [
@@ -157,8 +157,12 @@ WRONG = [
     ("cost_of_a_turn", lambda v, R: cost(v, R) / math.log(2), "bits"),
     ("cost_of_a_turn", lambda v, R: cost(v, R) / 3, "do not average"),
     ("cost_of_a_turn", lambda v, R: cost(v, R).mean(), "not their mean"),
-    ("cost_of_a_turn", lambda v, R: 2 * cost(v.sqrt(), R), "standard deviations do not"),
-    ("cost_of_a_turn", lambda v, R: 0.5 * (v @ (R**2).T).log().sum(1), "still to be taken off"),
+    (
+        "cost_of_a_turn",
+        lambda v, R: 0.5 * ((v @ (R**2).T).log() - v.log()).sum(1),
+        "keeps the precisions",
+    ),
+    ("cost_of_a_turn", lambda v, R: 0.5 * ((1 / v) @ (R**2).T).log().sum(1), "still to be added"),
     ("seen_pixels", lambda x, a, s: (x * a - F.softplus(a)).sum(1), "all pixels are in the sum"),
     ("seen_pixels", lambda x, a, s: seen_pixels(x, a, ~s), "those are the unseen pixels"),
     ("seen_pixels", lambda x, a, s: -seen_pixels(x, a, s), "not positive"),

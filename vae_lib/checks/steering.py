@@ -126,17 +126,20 @@ def cost_of_a_turn(answer) -> str:
     g = _seeded(4)
     R = torch.linalg.qr(torch.randn(3, 3, generator=g, dtype=torch.float64)).Q
     v = torch.rand(5, 3, generator=g, dtype=torch.float64) * 2 + 0.01
-    want = _cost(v, v @ (R**2).T)
+    want = _cost(v, (1 / v) @ (R**2).T)
     hints = {
-        "v_j sums over k with R_jk²: that is the other index, the turn back": _cost(v, v @ R**2),
+        "v_j sums over k with R_jk²: that is the other index, the turn back": _cost(
+            v, (1 / v) @ R**2
+        ),
         "the factor ½ is missing": 2 * want,
-        "R is squared, entry by entry: a variance has no sign": _cost(v, (v @ R.T).abs()),
+        "R is squared, entry by entry: a precision has no sign": _cost(v, ((1 / v) @ R.T).abs()),
+        "those are the turned variances: the best q keeps the precisions, 1 / σ²": (
+            0.5 * ((v @ (R**2).T).log() - v.log()).sum(1)
+        ),
         "the sign is turned round: the loss is never negative": -want,
         "those are bits: use the natural logarithm": want / LOG_2,
         "sum over the dimensions, do not average": want / 3,
-        "the old log-variances are still to be taken off": 0.5 * (v @ (R**2).T).log().sum(1),
-        "variances turn with R², standard deviations do not": 2
-        * _cost(v.sqrt(), v.sqrt() @ (R**2).T),
+        "the log-variances are still to be added": 0.5 * ((1 / v) @ (R**2).T).log().sum(1),
         "one number for each q is wanted, not their mean": want.mean(),
     }
     close(answer(v, R), want, "the loss of five q", hints=hints, rtol=1e-6)
@@ -145,8 +148,8 @@ def cost_of_a_turn(answer) -> str:
     return "Never negative, and 0 where axes change places or the variances are equal."
 
 
-def _cost(old: Tensor, new: Tensor) -> Tensor:
-    return 0.5 * (new.log() - old.log()).sum(1)
+def _cost(variances: Tensor, precisions: Tensor) -> Tensor:
+    return 0.5 * (precisions.log() + variances.log()).sum(1)
 
 
 @exercise

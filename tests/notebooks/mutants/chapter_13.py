@@ -94,8 +94,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="steering-cost",
-        old="return 0.5 * (turned",
-        new="return (turned",
+        old="return 0.5 * (precisions",
+        new="return (precisions",
         slip="the missing ½",
     ),
     Mutant(
