@@ -3,7 +3,7 @@
 
 MUTANTS = [
     Mutant(
-        cell="families-targets",
+        cell="families-posteriors",
         old="return self.q.transform.inv(eps)",
         new="return self.q.transform(eps)",
         slip="the flow run the wrong way",
@@ -15,7 +15,7 @@ MUTANTS = [
         slip="a target that is not bent",
     ),
     Mutant(
-        cell="families-targets",
+        cell="families-posteriors",
         old="raw.diagonal().exp().diag()",
         new="raw.diagonal().diag()",
         slip="a root without its exponential",
