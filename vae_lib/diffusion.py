@@ -181,22 +181,28 @@ class Noising(NamedTuple):
 
 
 class Denoiser(nn.Module):
-    """A small network for the noise in x_t: an MLP of x_t and t / T.
+    """A small network for the noise in x_t: ε̂ = √(1 - ᾱ_t) x_t + √ᾱ_t f(x_t, √ᾱ_t, √(1 - ᾱ_t)).
+
+    The first part is the best denoiser of data from N(0, I), so f learns what differs from those.
+    Its error is not blown up where x̂_0 divides by a small √ᾱ_t: f estimates
+    √ᾱ_t ε - √(1 - ᾱ_t) x_0 (Salimans and Ho, 2022, appendix D).
 
     Args:
-        size: D. steps: T. width: of two hidden layers. seed: of the first weights.
+        size: D. alpha_bar: [T + 1]. width: of two hidden layers. seed: of the first weights.
     """
 
-    def __init__(self, size: int, steps: int, width: int = 64, seed: int = 0):
+    def __init__(self, size: int, alpha_bar: Tensor, width: int = 64, seed: int = 0):
         super().__init__()
-        self.steps = steps
+        self.register_buffer("alpha_bar", alpha_bar.float(), persistent=False)
         self.net = from_seed(lambda: mlp(size + 2, width, width, size), seed)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         """The noise in x_t: [..., D] and t [...] -> [..., D]."""
-        angle = (t / self.steps * math.pi / 2).to(x_t.dtype)[..., None].expand(*x_t.shape[:-1], 1)
-        noise: Tensor = self.net(torch.cat([x_t, angle.sin(), angle.cos()], -1))
-        return noise
+        share = self.get_buffer("alpha_bar")[t][..., None].to(x_t.dtype)
+        signal, noise = share.sqrt(), (1 - share).sqrt()
+        times = torch.cat([signal, noise], -1).expand(*x_t.shape[:-1], 2)
+        rest: Tensor = self.net(torch.cat([x_t, times], -1))
+        return noise * x_t + signal * rest
 
 
 def gaussian_denoiser(mean: Tensor, variance: Tensor, alpha_bar: Tensor) -> Denoise:

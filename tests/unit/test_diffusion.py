@@ -103,7 +103,7 @@ def test_samples_have_the_moments_of_the_data():
 
 def test_a_small_network_learns_the_noise():
     schedule = cosine_schedule(20)
-    model, x = Diffusion(Denoiser(2, 20, width=32), 2, schedule), data(2000)
+    model, x = Diffusion(Denoiser(2, schedule, width=32), 2, schedule), data(2000)
     how = {"lr": 5e-3, "batch_size": 200, "binarisation": "none", "device": "cpu"}
     fit(model, x, data(500, 1), noise_terms, epochs=15, progress=False, **how)
     best = Diffusion(gaussian_denoiser(MEAN, VARIANCE, schedule), 2, schedule)
