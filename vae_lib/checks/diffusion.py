@@ -1,0 +1,183 @@
+"""Checks of chapter 15's exercises: the road to diffusion."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from vae_lib.checks import Wrong, close, exercise
+
+LOG_2 = math.log(2)
+
+
+def _pair(got, what: str):
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        raise Wrong(f"return two values: {what}.")
+    return got
+
+
+def _draws(*shape: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+@exercise
+def codebook_usage(answer) -> str:
+    """Exercise 15.1: ``answer(k, K)`` is (perplexity, bits for a picture of G codes)."""
+    for size, used, places in ((32, 8, 8), (10, 7, 3)):
+        generator = torch.Generator().manual_seed(size)
+        k = torch.randint(used, (50, places), generator=generator)
+        k = torch.where(k == 1, 0, k)  # code 1 is dead, code 0 is used twice as often
+        share = torch.bincount(k.flatten(), minlength=size).double() / k.numel()
+        nats = torch.special.entr(share).sum()
+        bits = nats / LOG_2
+        got = _pair(answer(k, size), "the perplexity and the bits")
+        said = f"{used} of {size} codes, {places} places"
+        by_place = torch.stack(
+            [torch.bincount(row, minlength=size) / len(k) for row in k.T]
+        ).double()
+        hints = {
+            "that is the entropy in nats: its exponential is the perplexity": nats,
+            "that is the entropy in bits: 2 to that power is the perplexity": bits,
+            "a power of 2 wants the entropy in bits, exp wants nats": nats.exp2(),
+            "exp wants the entropy in nats, not in bits": bits.exp(),
+            "the sign of the entropy is turned round": (-nats).exp(),
+            "that counts the codes in use: weigh them by how often": (share > 0).sum(),
+            "that is the size of the codebook": size,
+            "that is the mean of the places' perplexities: the places share one codebook": (
+                torch.special.entr(by_place).sum(1).exp().mean()
+            ),
+        }
+        close(got[0], nats.exp(), f"the perplexity ({said})", hints=hints, rtol=1e-5)
+        more = {
+            "those are nats: divide by log 2": places * nats,
+            "that is one code: a picture has G of them": bits,
+            "that is what equally likely codes cost: use the frequencies": (
+                places * math.log2(size)
+            ),
+            "that is what the codes in use would cost if they were equally likely": (
+                places * (share > 0).sum().double().log2()
+            ),
+            "the number of pictures does not enter: bits for one picture": len(k) * places * bits,
+            "each place has its own frequencies in that: use those of the codebook": (
+                torch.special.entr(by_place).sum() / LOG_2
+            ),
+        }
+        close(got[1], places * bits, f"the bits for a picture ({said})", hints=more, rtol=1e-5)
+    return "A code that is never used costs nothing: 0 log 0 is 0."
+
+
+@exercise
+def step_back(answer) -> str:
+    """Exercise 15.2: ``answer(x_0, x_t, before, now)`` is q(x_{t-1}|x_t, x_0)'s mean, variance."""
+    for seed, shares in ((1, (0.9, 0.7)), (2, (0.3, 0.04))):
+        x_0, x_t = _draws(4, 3, seed=seed), _draws(4, 3, seed=seed + 9)
+        before, now = (torch.tensor(share, dtype=torch.float64) for share in shares)
+        beta, root = 1 - now / before, (now / before).sqrt()
+        a, b = before.sqrt() * beta / (1 - now), root * (1 - before) / (1 - now)
+        variance = beta * (1 - before) / (1 - now)
+        got = _pair(answer(x_0, x_t, before, now), "the mean [B, D] and the variance")
+        said = f"shares {shares[0]:g} and {shares[1]:g}"
+        hints = {
+            "x_0 and x_t have changed places": a * x_t + b * x_0,
+            "the share enters by its root: √ᾱ_{t-1} in front of x_0": (
+                before * beta / (1 - now) * x_0 + b * x_t
+            ),
+            "√(1 - β_t) in front of x_t, not 1 - β_t": a * x_0 + root * b * x_t,
+            "that is q(x_{t-1}|x_0): x_t says something too": (before.sqrt() * x_0).expand(4, 3),
+            "that is x_t stretched back: x_0 says something too": x_t / root,
+            "that is the mean of q(x_t|x_{t-1}), a step forwards": root * x_t,
+            "β_t is 1 - ᾱ_t / ᾱ_{t-1}, not 1 - ᾱ_t": (
+                before.sqrt() * x_0 + now.sqrt() * (1 - before) / (1 - now) * x_t
+            ),
+            "√ᾱ_{t-1} in front of x_0, not √ᾱ_t": now.sqrt() * beta / (1 - now) * x_0 + b * x_t,
+        }
+        close(got[0], a * x_0 + b * x_t, f"the mean ({said})", hints=hints, rtol=1e-6)
+        more = {
+            "that is β_t, the variance of p: x_0 makes q narrower": beta,
+            "that is the standard deviation": variance.sqrt(),
+            "that is the precision": 1 / variance,
+            "that is the variance of q(x_{t-1}|x_0)": 1 - before,
+            "(1 - ᾱ_{t-1}) / (1 - ᾱ_t), not the other way round": (beta * (1 - now) / (1 - before)),
+            "that is the logarithm of the variance": variance.log(),
+        }
+        spread = got[1]
+        if isinstance(spread, Tensor) and spread.ndim:  # one for each number is right as well
+            more = {hint: value.expand(spread.shape) for hint, value in more.items()}
+            variance = variance.expand(spread.shape)
+        close(spread, variance, f"the variance ({said})", hints=more, rtol=1e-6)
+    return "Precisions add: whoever knows x_0 and x_t is surer than whoever knows one."
+
+
+@exercise
+def three_names(answer) -> str:
+    """Exercise 15.3: ``answer(x_t, eps_hat, share)`` is (x̂_0, score), [B, D] each."""
+    for seed, value in ((3, 0.6), (4, 0.1)):
+        x_t, eps = _draws(4, 2, seed=seed), _draws(4, 2, seed=seed + 9)
+        share = torch.tensor(value, dtype=torch.float64)
+        spread = (1 - share).sqrt()
+        guess, score = (x_t - spread * eps) / share.sqrt(), -eps / spread
+        got = _pair(answer(x_t, eps, share), "the guess at x_0 and the score")
+        said = f"a share of {value:g}"
+        hints = {
+            "divide by √ᾱ_t: the data were shrunk": x_t - spread * eps,
+            "the noise is taken off, not added": (x_t + spread * eps) / share.sqrt(),
+            "the noise in x_t is √(1 - ᾱ_t) ε, not ε": (x_t - eps) / share.sqrt(),
+            "the root of 1 - ᾱ_t, for that is a variance": (
+                (x_t - (1 - share) * eps) / share.sqrt()
+            ),
+            "divide by the root of ᾱ_t": (x_t - spread * eps) / share,
+        }
+        close(got[0], guess, f"the guess ({said})", hints=hints, rtol=1e-6)
+        more = {
+            "the sign: the score points away from the noise, back to the data": -score,
+            "divide by √(1 - ᾱ_t), the standard deviation of the noise in x_t": -eps,
+            "divide by the standard deviation, not by the variance: ε has variance 1": (
+                -eps / (1 - share)
+            ),
+            "divide by √(1 - ᾱ_t), do not multiply": -eps * spread,
+            "divide by √(1 - ᾱ_t), not by √ᾱ_t": -eps / share.sqrt(),
+            "that is the score of N(0, I), true for t = T only": -x_t,
+        }
+        close(got[1], score, f"the score ({said})", hints=more, rtol=1e-6)
+    return "One prediction, three units: noise, data, and one over data."
+
+
+@exercise
+def gaussian_term(answer) -> str:
+    """Exercise 15.4: ``answer(s, before, now)`` is the average KL_t for N(0, s²), nats."""
+    for s, shares in ((0.5, (0.9, 0.7)), (3.0, (0.4, 0.2)), (1.0, (0.8, 0.6))):
+        before, now = (torch.tensor(share, dtype=torch.float64) for share in shares)
+        beta, ratio = 1 - now / before, (1 - before) / (1 - now)
+        a = before.sqrt() * beta / (1 - now)
+        error = s**2 * (1 - now) / (now * s**2 + 1 - now)
+        noise = now / (1 - now) * error  # the same error, counted in ε
+        widths = ratio - 1 - ratio.log()
+        want = 0.5 * (a**2 * error / beta + widths)
+        wrong_width = s * (1 - now) / (now * s + 1 - now)
+        hints = {
+            "the half is missing": 2 * want,
+            "that is the part of the means: the variances differ too": 0.5 * a**2 * error / beta,
+            "that is the part of the variances: the means differ too": 0.5 * widths,
+            "a_t is squared": 0.5 * (a * error / beta + widths),
+            "divide by β_t, the variance of p, not by that of q": (
+                0.5 * (a**2 * error / (beta * ratio) + widths)
+            ),
+            "s is a standard deviation: the error has s²": (
+                0.5 * (a**2 * wrong_width / beta + widths)
+            ),
+            "the sign of the logarithm": 0.5 * (a**2 * error / beta + ratio - 1 + ratio.log()),
+            "the divergence turned round: β̃_t / β_t, not its inverse": (
+                0.5 * (a**2 * error / beta + 1 / ratio - 1 + ratio.log())
+            ),
+            "that is the error in ε: (15.8) counts the one in x_0": (
+                0.5 * (a**2 * noise / beta + widths)
+            ),
+            "the best denoiser's error is smaller than the data's variance": (
+                0.5 * (a**2 * s**2 / beta + widths)
+            ),
+            "those are bits: use the natural logarithm": want / LOG_2,
+        }
+        said = f"the term for s = {s:g}, shares {shares[0]:g} and {shares[1]:g}"
+        close(answer(s, before, now), want, said, hints=hints, rtol=1e-6)
+    return "For s = 1 it is ½ log((1 - ᾱ_t) / (1 - ᾱ_{t-1})), and the sum over t telescopes."
