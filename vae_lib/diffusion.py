@@ -185,16 +185,16 @@ class Denoiser(nn.Module):
 
     The first part is the best denoiser of data from N(0, I), so f learns what differs from those.
     Its error is not blown up where x̂_0 divides by a small √ᾱ_t: f estimates
-    √ᾱ_t ε - √(1 - ᾱ_t) x_0 (Salimans and Ho, 2022, appendix D).
+    √ᾱ_t ε - √(1 - ᾱ_t) x_0 (Salimans and Ho, 2022).
 
     Args:
-        size: D. alpha_bar: [T + 1]. width: of two hidden layers. seed: of the first weights.
+        size: D. alpha_bar: [T + 1]. width: of three hidden layers. seed: of the first weights.
     """
 
     def __init__(self, size: int, alpha_bar: Tensor, width: int = 64, seed: int = 0):
         super().__init__()
         self.register_buffer("alpha_bar", alpha_bar.float(), persistent=False)
-        self.net = from_seed(lambda: mlp(size + 2, width, width, size), seed)
+        self.net = from_seed(lambda: mlp(size + 2, width, width, width, size), seed)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         """The noise in x_t: [..., D] and t [...] -> [..., D]."""

@@ -170,7 +170,7 @@ def gaussian_term(answer) -> str:
             "the divergence turned round: β̃_t / β_t, not its inverse": (
                 0.5 * (a**2 * error / beta + 1 / ratio - 1 + ratio.log())
             ),
-            "that is the error in ε: (15.8) counts the one in x_0": (
+            "that is the error in ε: (15.9) counts the one in x_0": (
                 0.5 * (a**2 * noise / beta + widths)
             ),
             "the best denoiser's error is smaller than the data's variance": (
