@@ -94,6 +94,7 @@ def curves():
         "bound_ladder": "input",
         "gradient_spread": "input",
         "rate_distortion": "input",
+        "diffusion_steps": "input",
     }
     for name, selector in moved.items():
         widget = examples.ALL[name]()

@@ -125,6 +125,14 @@ def class_latent_pad(**options) -> widgets.ClassLatentPad:
     return widgets.ClassLatentPad(CLASSES, JUDGE, codes(), LABELS, **options)
 
 
+NOISE = network(4, 16, 2, seed=9)  # of x_t and the two roots of ᾱ_t
+SHARES = torch.cos(torch.linspace(0, 1.55, 13, dtype=torch.float64)) ** 2
+
+
+def diffusion_steps(**options) -> widgets.DiffusionSteps:
+    return widgets.DiffusionSteps(NOISE, SHARES, codes(40), SHARES + 0.1, **options)
+
+
 FIGURES = (
     latent_pad,
     draw_digit,
@@ -138,5 +146,6 @@ FIGURES = (
     gradient_spread,
     rate_distortion,
     class_latent_pad,
+    diffusion_steps,
 )
 ALL = {make.__name__: make for make in FIGURES}

@@ -75,6 +75,7 @@ def test_drawing_leaves_matplotlib_as_it_was(name):
         ("rate_distortion", {"chosen": 2}),
         ("bound_ladder", {"power": 6}),
         ("gradient_spread", {"samples": 64}),
+        ("diffusion_steps", {"t": 3}),
     ],
 )
 def test_the_picture_is_of_the_figure_as_it_stands(name, moved):

@@ -28,6 +28,7 @@ from vae_lib.widgets.bayes_curve import BayesCurve
 from vae_lib.widgets.bound_ladder import BoundLadder
 from vae_lib.widgets.class_latent_pad import ClassLatentPad
 from vae_lib.widgets.code_knobs import CodeKnobs
+from vae_lib.widgets.diffusion_steps import DiffusionSteps
 from vae_lib.widgets.draw_digit import DrawDigit
 from vae_lib.widgets.evidence_split import EvidenceSplit
 from vae_lib.widgets.gradient_spread import GradientSpread
@@ -43,6 +44,7 @@ __all__ = [
     "BoundLadder",
     "ClassLatentPad",
     "CodeKnobs",
+    "DiffusionSteps",
     "DrawDigit",
     "EvidenceSplit",
     "GradientSpread",

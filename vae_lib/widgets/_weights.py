@@ -53,7 +53,8 @@ def pack(network: nn.Module, name: str) -> tuple[list[dict], bytes]:
 
 
 def run(spec: list[dict], weights: bytes, values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """What a packed network gives for one input: ``runMlp`` in Python, for the still pictures."""
+    """What a packed network gives for one input, or for the columns of several: ``runMlp`` in
+    Python, for the still pictures."""
     stored, at = np.frombuffer(weights, "<f2").astype(np.float32), 0
     x = np.asarray(values, dtype=np.float32)
     functions = {name: kind() for kind, name in ACTIVATIONS.items()}
@@ -61,7 +62,7 @@ def run(spec: list[dict], weights: bytes, values: Sequence[float] | np.ndarray) 
         if layer["kind"] == "linear":
             rows, columns = layer["outputs"], layer["inputs"]
             matrix = stored[at : (at := at + rows * columns)].reshape(rows, columns)
-            x = matrix @ x + stored[at : (at := at + rows)]
+            x = ((matrix @ x).T + stored[at : (at := at + rows)]).T
         else:
             x = functions[layer["kind"]](torch.from_numpy(x)).numpy()
     return x

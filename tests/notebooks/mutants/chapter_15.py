@@ -1,0 +1,107 @@
+"""Chapter 15: slips that people make with codebooks, schedules, denoisers and scales."""
+# ruff: noqa: F821
+
+MUTANTS = [
+    Mutant(
+        cell="diffusion-straight",
+        old="phi[:, None], 0.5).cdf",
+        new="phi[:, None], 0.2).cdf",
+        slip="noise so narrow that the sum over codes has steps",
+    ),
+    Mutant(
+        cell="diffusion-straight",
+        old="0.2 * torch.sin(2 * math.pi * c)",
+        new="0.2 * torch.sin(math.pi * c)",
+        slip="a wiggle whose slopes at the codes cancel",
+    ),
+    Mutant(
+        cell="diffusion-vq",
+        old="e + (c - e).detach()",
+        new="c",
+        slip="no straight-through: the encoder hears nothing of the distortion",
+    ),
+    Mutant(
+        cell="diffusion-vq",
+        old="dead = usage(k) < 0.001",
+        new="dead = usage(k) < 0",
+        slip="a repair that finds nothing dead",
+    ),
+    Mutant(
+        cell="diffusion-prior",
+        old="torch.ones(G, G), -1)",
+        new="torch.ones(G, G))",
+        slip="a prior that sees the code which it guesses",
+    ),
+    Mutant(
+        cell="diffusion-totals",
+        old="torch.special.entr(u).sum().exp()",
+        new="(u > 0).sum()",
+        slip="codes in use counted, not weighed",
+    ),
+    Mutant(
+        cell="diffusion-gap",
+        old="s**2 * left[1:] / (share[1:] * s**2 + left[1:])",
+        new="s**2 * left[1:] / (share[1:] * s + left[1:])",
+        slip="a standard deviation for a variance",
+    ),
+    Mutant(
+        cell="diffusion-gap",
+        old="(a**2 * error / beta)[1:]",
+        new="(a * error / beta)[1:]",
+        slip="the weight of the error is not squared",
+    ),
+    Mutant(
+        cell="diffusion-gap",
+        old="ratio - 1 - ratio.log()",
+        new="ratio - 1 + ratio.log()",
+        slip="the sign of the logarithm in a divergence",
+    ),
+    Mutant(
+        cell="diffusion-train",
+        old='noise_terms(model, draw(256, g), g)["loss"]',
+        new='noise_terms(model, 0.5 * draw(256, g), g)["loss"]',
+        slip="trained on data of another scale",
+    ),
+    Mutant(
+        cell="diffusion-exact",
+        old="spread = share * WIDTH**2 + 1 - share",
+        new="spread = share * WIDTH + 1 - share",
+        slip="a standard deviation for a variance in the exact density",
+    ),
+    Mutant(
+        cell="diffusion-exact",
+        old="return -score(x_t, int(t[0]))",
+        new="return score(x_t, int(t[0]))",
+        slip="the sign between noise and score",
+    ),
+    Mutant(
+        cell="diffusion-sample",
+        old="generator=generator) * (t > 1)",
+        new="generator=generator)",
+        slip="noise on the last step too",
+    ),
+    Mutant(
+        cell="diffusion-sample",
+        old="beta = 1 - now / before",
+        new="beta = 1 - now",
+        slip="all of the noise taken for that of one step",
+    ),
+    Mutant(
+        cell="diffusion-latent",
+        old="inside = model.bound_terms(scale * z, eps).sum(0) - 2 * math.log(scale)",
+        new="inside = model.bound_terms(scale * z, eps).sum(0)",
+        slip="the change of variables forgotten",
+    ),
+    Mutant(
+        cell="diffusion-latent",
+        old="factor = 1 / coded.mu.std()",
+        new="factor = coded.mu.std()",
+        slip="multiplied by the spread in place of divided",
+    ),
+    Mutant(
+        cell="diffusion-latent",
+        old="sample(1000, g)[0] / factor",
+        new="sample(1000, g)[0]",
+        slip="decoded without undoing the factor",
+    ),
+]
