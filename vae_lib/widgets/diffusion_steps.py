@@ -1,7 +1,5 @@
 """A diffusion, step by step: points run into noise and back, along the score."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import traitlets
 from torch import Tensor, nn
@@ -50,9 +48,9 @@ class DiffusionSteps(_stills.TouchableFigure):
     def __init__(
         self,
         network: nn.Module,
-        alpha_bar: Tensor | Sequence[float],
+        alpha_bar: Tensor,
         points: Tensor,
-        terms: Tensor | Sequence[float],
+        terms: Tensor,
         *,
         noise_seed: int = 0,
     ):
