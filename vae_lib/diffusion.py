@@ -17,20 +17,21 @@ from vae_lib.models import from_seed, mlp
 Denoise = Callable[[Tensor, Tensor], Tensor]  # (x_t [..., D], t [...]) -> the noise in it [..., D]
 
 
-def cosine_schedule(steps: int) -> Tensor:
-    """ᾱ_0 = 1, …, ᾱ_T ≈ 0: cos² of an angle that runs to a right angle, [T + 1] float64.
+def log_snr_schedule(steps: int, first: float = 7.0, last: float = -5.0) -> Tensor:
+    """ᾱ_0 = 1, and ᾱ_t = sigmoid(λ_t) with λ_t falling evenly from ``first``: [T + 1] float64.
 
-    Nichol and Dhariwal (2021), equation 17, with their offset of 0.008 and each β_t at most 0.999.
+    λ = log ᾱ / (1 - ᾱ) is the logarithm of signal to noise (Kingma et al., 2021). The defaults
+    leave 0.09 % of noise after the first step and 0.7 % of the data's variance after the last.
 
     Raises:
-        ValueError: for fewer than 2 steps.
+        ValueError: for fewer than 2 steps, or a λ that does not fall.
     """
     if steps < 2:
         raise ValueError(f"steps is {steps}: a diffusion takes at least 2")
-    t = torch.arange(steps + 1, dtype=torch.float64) / steps
-    shape = torch.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
-    beta = (1 - shape[1:] / shape[:-1]).clamp(max=0.999)
-    return torch.cat([torch.ones(1, dtype=torch.float64), (1 - beta).cumprod(0)])
+    if not first > last:
+        raise ValueError(f"log SNR goes from {first} to {last}: it must fall")
+    ratio = torch.linspace(first, last, steps, dtype=torch.float64)
+    return torch.cat([torch.ones(1, dtype=torch.float64), ratio.sigmoid()])
 
 
 class Diffusion(nn.Module):
@@ -46,7 +47,7 @@ class Diffusion(nn.Module):
         denoise: (x_t [..., D], t [...]) -> an estimate of the noise ε in x_t, [..., D]; a module
             or a function.
         size: D, how many numbers an example has.
-        alpha_bar: [T + 1], such as :func:`cosine_schedule` gives.
+        alpha_bar: [T + 1], such as :func:`log_snr_schedule` gives.
 
     Raises:
         ValueError: for an ``alpha_bar`` that does not fall from 1 to above 0.
@@ -181,21 +182,26 @@ class Noising(NamedTuple):
 
 
 class Denoiser(nn.Module):
-    """A small network for the noise in x_t: an MLP of x_t and t / T.
+    """A small network for the noise in x_t: an MLP of x_t, t / T, and waves of both.
+
+    Sines and cosines of several lengths let a small net draw a fine curve.
 
     Args:
         size: D. steps: T. width: of two hidden layers. seed: of the first weights.
     """
 
-    def __init__(self, size: int, steps: int, width: int = 64, seed: int = 0):
+    def __init__(self, size: int, steps: int, width: int = 96, seed: int = 0):
         super().__init__()
         self.steps = steps
-        self.net = from_seed(lambda: mlp(size + 2, width, width, size), seed)
+        self.net = from_seed(lambda: mlp(7 * size + 8, width, width, size), seed)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         """The noise in x_t: [..., D] and t [...] -> [..., D]."""
-        angle = (t / self.steps * math.pi / 2).to(x_t.dtype)[..., None].expand(*x_t.shape[:-1], 1)
-        noise: Tensor = self.net(torch.cat([x_t, angle.sin(), angle.cos()], -1))
+        places = [wave(2**k * x_t) for k in range(3) for wave in (torch.sin, torch.cos)]
+        turn = math.pi * (t / self.steps).to(x_t.dtype)[..., None]  # [..., 1]
+        times = [wave(k * turn) for k in range(1, 5) for wave in (torch.sin, torch.cos)]
+        clock = torch.cat(times, -1).expand(*x_t.shape[:-1], 8)
+        noise: Tensor = self.net(torch.cat([x_t, *places, clock], -1))
         return noise
 
 

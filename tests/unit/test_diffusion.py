@@ -7,8 +7,8 @@ from vae_lib import bounds
 from vae_lib.diffusion import (
     Denoiser,
     Diffusion,
-    cosine_schedule,
     gaussian_denoiser,
+    log_snr_schedule,
     noise_terms,
 )
 from vae_lib.distributions import gaussian_log_prob
@@ -22,7 +22,7 @@ def seeded(seed=0):
 
 
 def exact_model(steps):
-    schedule = cosine_schedule(steps)
+    schedule = log_snr_schedule(steps)
     return Diffusion(gaussian_denoiser(MEAN, VARIANCE, schedule), 2, schedule)
 
 
@@ -32,8 +32,8 @@ def data(count, seed=0):
 
 def test_the_schedule_falls_from_one_to_nearly_nothing():
     for steps in (2, 10, 1000):
-        share = cosine_schedule(steps)
-        assert share[0] == 1 and 0 < share[-1] < 1e-2
+        share = log_snr_schedule(steps)
+        assert share[0] == 1 and 0 < share[-1] < 1e-2 < 0.99 < share[1]
         assert (share.diff() < 0).all()
 
 
@@ -102,8 +102,8 @@ def test_samples_have_the_moments_of_the_data():
 
 
 def test_a_small_network_learns_the_noise():
-    schedule = cosine_schedule(20)
-    model, x = Diffusion(Denoiser(2, 20, width=32), 2, schedule), data(2000)
+    schedule = log_snr_schedule(20)
+    model, x = Diffusion(Denoiser(2, 20, width=48), 2, schedule), data(2000)
     how = {"lr": 5e-3, "batch_size": 200, "binarisation": "none", "device": "cpu"}
     fit(model, x, data(500, 1), noise_terms, epochs=15, progress=False, **how)
     best = Diffusion(gaussian_denoiser(MEAN, VARIANCE, schedule), 2, schedule)
@@ -124,4 +124,6 @@ def test_wrong_schedules_are_named(alpha_bar, message):
     with pytest.raises(ValueError, match=message):
         Diffusion(lambda x, t: x, 2, alpha_bar)
     with pytest.raises(ValueError, match="at least 2"):
-        cosine_schedule(1)
+        log_snr_schedule(1)
+    with pytest.raises(ValueError, match="must fall"):
+        log_snr_schedule(5, -1.0, 1.0)
