@@ -9,6 +9,7 @@ from vae_lib.diffusion import (
     Diffusion,
     cosine_schedule,
     gaussian_denoiser,
+    log_snr_schedule,
     noise_terms,
 )
 from vae_lib.distributions import gaussian_log_prob
@@ -30,9 +31,10 @@ def data(count, seed=0):
     return MEAN + VARIANCE.sqrt() * torch.randn(count, 2, generator=seeded(seed))
 
 
-def test_the_schedule_falls_from_one_to_nearly_nothing():
+@pytest.mark.parametrize("schedule", [cosine_schedule, log_snr_schedule])
+def test_a_schedule_falls_from_one_to_nearly_nothing(schedule):
     for steps in (2, 10, 1000):
-        share = cosine_schedule(steps)
+        share = schedule(steps)
         assert share[0] == 1 and 0 < share[-1] < 1e-2
         assert (share.diff() < 0).all()
 
@@ -125,3 +127,7 @@ def test_wrong_schedules_are_named(alpha_bar, message):
         Diffusion(lambda x, t: x, 2, alpha_bar)
     with pytest.raises(ValueError, match="at least 2"):
         cosine_schedule(1)
+    with pytest.raises(ValueError, match="at least 2"):
+        log_snr_schedule(1)
+    with pytest.raises(ValueError, match="must fall"):
+        log_snr_schedule(5, -1.0, 1.0)
