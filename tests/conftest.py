@@ -15,6 +15,7 @@ console or an uncaught exception fails the test when it ends. A test that means 
 browser. Without a browser these tests are skipped, except where ``CI`` is set: there they fail.
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -58,6 +59,16 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(items):
     """Browser tests last: Playwright's event loop stays open once it has been started."""
     items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def tidier():
+    """The script that writes notebooks, scripts/tidy_notebooks.py, as a module."""
+    place = ROOT / "scripts" / "tidy_notebooks.py"
+    spec = importlib.util.spec_from_file_location("tidy_notebooks", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

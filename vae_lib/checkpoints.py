@@ -8,7 +8,7 @@ unpickled. Introduced in chapters 1 and 10.
 import hashlib
 import json
 import os
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -46,7 +46,7 @@ def save_checkpoint(model: nn.Module, path: str | Path, card: Card | None = None
 def describe(model: nn.Module, card: Card | None = None) -> Card:
     """The whole card of ``model``: settings (None where it has none), ``card``, versions."""
     settings = getattr(getattr(model, "_orig_mod", model), "settings", None)
-    versions = {name: version(name) for name in ("torch", "safetensors", "vae-lib")}
+    versions = {name: _version(name) for name in ("torch", "safetensors", "vae-lib")}
     return {"settings": settings, **(card or {}), "versions": versions}
 
 
@@ -201,6 +201,14 @@ def unpack_optimiser(
         weight, _, name = key.partition(".")
         state.setdefault(int(weight), {})[name] = value
     optimiser.load_state_dict({"state": state, "param_groups": card["param_groups"]})
+
+
+def _version(package: str) -> str:
+    """The library runs from a folder of sources too, where it has no version."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _digest(tensors: dict[str, Tensor], text: str) -> str:

@@ -82,6 +82,17 @@ def test_the_card_is_in_the_file(path, model):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_a_library_that_is_not_installed_saves_too(monkeypatch, tmp_path):
+    from importlib.metadata import PackageNotFoundError
+
+    def nowhere(package):
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr("vae_lib.checkpoints.version", nowhere)
+    path = save_checkpoint(VAE(latent=2), tmp_path / "model.safetensors")
+    assert read_card(path)["versions"]["vae-lib"] == "not installed"
+
+
 def test_a_class_of_the_reader_s_own_comes_back(tmp_path):
     class Wider(VAE):
         """It is known as soon as it is defined: there is no list to add it to."""
