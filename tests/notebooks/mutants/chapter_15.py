@@ -57,6 +57,12 @@ MUTANTS = [
         slip="the sign of the logarithm in a divergence",
     ),
     Mutant(
+        cell="diffusion-gap",
+        old="(a * r + b) ** 2 * v + beta",
+        new="(a * r + b) * v + beta",
+        slip="a standard deviation's factor on a variance",
+    ),
+    Mutant(
         cell="diffusion-train",
         old='noise_terms(model, draw(256, g), g)["loss"]',
         new='noise_terms(model, 0.5 * draw(256, g), g)["loss"]',
