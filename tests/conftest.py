@@ -9,7 +9,8 @@
 
 Every page is watched: a request to any other host is blocked, and such a request, an error on the
 console or an uncaught exception fails the test when it ends. A test that means to cause one empties
-``page.watch.errors`` (or ``.outside``) when it has looked at it.
+``page.watch.errors`` (or ``.outside``) when it has looked at it. On a page that is not the book's,
+``new_page(errors_count=False)``, errors may come at any time, even as the page closes.
 
 ``BOOK_HTML=/path/to/_build/html`` tests a site that is already built; ``BOOK_CHROMIUM`` names the
 browser. Without a browser these tests are skipped, except where ``CI`` is set: there they fail.
@@ -72,18 +73,21 @@ def tidier():
 
 
 @pytest.fixture(scope="session")
-def built_site() -> Path:
+def built_site(testrun_uid) -> Path:
     """The folder of the rendered book. The build is incremental: seconds when nothing changed."""
     if given := os.environ.get("BOOK_HTML"):
         return Path(given).resolve()
     command = ["-c", BOOK, "build", ".", "-n", "-W", "--keep-going", "-q"]
-    (ROOT / "_build").mkdir(exist_ok=True)
-    with FileLock(ROOT / "_build" / ".lock"):  # parallel test processes share the folder
-        run = subprocess.run(
-            [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-    if run.returncode:
-        pytest.fail(f"the book does not build:\n{run.stdout[-3000:]}\n{run.stderr[-6000:]}")
+    built = ROOT / "_build" / ".built"  # by which run of the tests
+    built.parent.mkdir(exist_ok=True)
+    with FileLock(ROOT / "_build" / ".lock"):  # its processes share the folder, one builds
+        if not built.exists() or built.read_text() != testrun_uid:
+            run = subprocess.run(
+                [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+            )
+            if run.returncode:
+                pytest.fail(f"the book does not build:\n{run.stdout[-3000:]}\n{run.stderr[-6000:]}")
+            built.write_text(testrun_uid)
     return ROOT / "_build" / "html"
 
 
@@ -120,14 +124,15 @@ def chromium():
 class Watch:
     """What a page asked of other hosts, and what went wrong on it."""
 
-    def __init__(self):
+    def __init__(self, errors_count: bool = True):
+        self.errors_count = errors_count
         self.outside: list[str] = []
         self.errors: list[str] = []
 
     def attach(self, context):
         """Watch every page of a browser context, present and future."""
         context.route("**/*", self._route)
-        context.on("weberror", lambda error: self.errors.append(f"uncaught: {error.error}"))
+        context.on("weberror", lambda error: self._error(f"uncaught: {error.error}"))
         context.on("console", self._console)
 
     def _route(self, route):
@@ -143,7 +148,11 @@ class Watch:
 
     def _console(self, message):
         if message.type == "error":
-            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+            self._error(f"{message.text} ({message.location.get('url', '')})")
+
+    def _error(self, text):
+        if self.errors_count:
+            self.errors.append(text)
 
 
 @pytest.fixture
@@ -151,10 +160,10 @@ def new_page(chromium):
     """Make a watched page: ``new_page(color_scheme="dark", viewport={"width": 375, …})``."""
     contexts, watches = [], []
 
-    def make(**options):
+    def make(errors_count=True, **options):
         options = {"viewport": {"width": 1280, "height": 900}, **options}
         contexts.append(chromium.new_context(**options))
-        watches.append(Watch())
+        watches.append(Watch(errors_count))
         watches[-1].attach(contexts[-1])
         page = contexts[-1].new_page()
         page.watch = watches[-1]

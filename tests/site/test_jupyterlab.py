@@ -109,6 +109,12 @@ def lab(tmp_path_factory):
             process.wait(timeout=30)
 
 
+@pytest.fixture
+def page(new_page):
+    """A page in which errors do not count: JupyterLab's own console is not the book's."""
+    return new_page(errors_count=False)
+
+
 OPEN = """async path => {
   const widget = await window.jupyterapp.commands.execute("docmanager:open", { path });
   await widget.context.ready;
@@ -134,8 +140,7 @@ FIGURE = 200  # pixels of a chapter's first figure, at least, are on the first s
 FOLDED = {"hide-input", "remove-input", "remove-cell"}
 
 
-def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, new_page):
-    page = new_page(viewport={"width": 1280, "height": 900})
+def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, page):
     page.goto(lab("intro"))
     page.wait_for_function(KERNEL_IS_IDLE, timeout=120_000)
     assert page.locator(".Toastify__toast").all_text_contents() == [], "a question is asked"
@@ -159,12 +164,9 @@ def test_every_chapter_reads_well_folds_its_code_and_hides_its_solutions(lab, ne
         page.evaluate(CLOSE)
     low = {name: top for name, top in tops.items() if top > 900 - FIGURE}
     assert low == {}, "the first figure, once run, is not on the first screen"
-    page.wait_for_timeout(1000)  # what a notebook that was closed says may come late
-    page.watch.errors.clear()
 
 
-def test_links_lead_to_solutions_and_to_works_and_a_solution_opens(lab, new_page):
-    page = new_page(viewport={"width": 1280, "height": 900})
+def test_links_lead_to_solutions_and_to_works_and_a_solution_opens(lab, page):
     page.goto(lab("08-the-elbo"))
     page.wait_for_function(KERNEL_IS_IDLE, timeout=120_000)
     page.get_by_role("link", name="Solution", exact=True).first.click()
@@ -186,7 +188,6 @@ def test_links_lead_to_solutions_and_to_works_and_a_solution_opens(lab, new_page
     page.wait_for_timeout(500)
     top = work.evaluate("element => element.getBoundingClientRect().top")
     assert 0 <= top < 900, "the bibliography opens at the work"
-    page.watch.errors.clear()
 
 
 def run_all(page, address: str):
@@ -199,10 +200,9 @@ def run_all(page, address: str):
 
 
 @pytest.mark.parametrize("name", ["intro", "10-the-vae"])
-def test_a_chapter_runs_and_its_widget_answers(lab, new_page, name):
+def test_a_chapter_runs_and_its_widget_answers(lab, page, name):
     if not (ROOT / "book" / f"{name}.ipynb").exists():
         pytest.skip("not written yet")
-    page = new_page(viewport={"width": 1280, "height": 900})
     run_all(page, lab(name))
     assert [cell["errors"] for cell in page.evaluate(CELLS) if cell["errors"]] == []
 
@@ -227,4 +227,3 @@ def test_a_chapter_runs_and_its_widget_answers(lab, new_page, name):
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"{name}.png")
     assert page.watch.outside == []
-    page.watch.errors.clear()  # JupyterLab's own console is not the book's
