@@ -1,18 +1,36 @@
-"""What the test of a notebook must not hide, in ``pytest book/08-the-elbo.ipynb`` too.
+"""What holds wherever pytest is started, in ``pytest book/08-the-elbo.ipynb`` too.
+
+With several processes (``pytest -n 2``), the tests of one file share a process, its fixtures and
+its kernel. A test that runs for one notebook or for one page after another needs no such company.
+
+What the test of a notebook must not hide:
 
 nbval interrupts a cell that runs out of time and expects the cells after it to fail. A training
 that takes the interrupt for the reader's passes, whatever comes after counts as an expected failure
 or as a surprise, and pytest ends with 0. Here all of these are failures.
 """
 
+import os
+
 import pytest
 from nbval.plugin import IPyNbCell
 
 
 def pytest_configure(config):
-    """Find the file of ``--nbval-sanitize-with`` from any folder, and not from the root alone."""
+    """Find the file of ``--nbval-sanitize-with`` from any folder; one thread for each process."""
     if given := config.option.nbval_sanitize_with:
         config.option.nbval_sanitize_with = str(config.rootpath / given)
+    if config.getoption("numprocesses", None):  # more threads than cores would wait for one another
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file in one process, except those of each notebook and of each page."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if not {"path", "page_name"} & parameters.keys():
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 def hidden(item: IPyNbCell, report: pytest.TestReport) -> str:
