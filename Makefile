@@ -8,6 +8,7 @@ BIN   := .venv/bin
 STAMP := .venv/.installed$(if $(TORCH),-$(TORCH))
 BUILD := $(BIN)/jupyter-book build . -n -W --keep-going
 HTML  := _build/html/index.html
+TESTS := $(BIN)/python -m pytest -n logical --maxprocesses 4
 
 ifeq ($(TORCH),cpu)
 PIP_OPTIONS := --extra-index-url https://download.pytorch.org/whl/cpu
@@ -17,10 +18,10 @@ $(error TORCH=$(TORCH) is not known: leave it out, or say TORCH=cpu)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env book check test serve lab clean distclean
+.PHONY: help env book check test test-all serve lab clean distclean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  options: PYTHON=python3.12 (which Python), TORCH=cpu (PyTorch's CPU wheels), PORT=8000"
 
 env: $(STAMP) ## create .venv and install what requirements.txt names
@@ -38,12 +39,14 @@ book: $(STAMP) ## execute every notebook and build the site
 	$(BUILD)
 	@echo && echo "The book is built. Open  file://$(CURDIR)/$(HTML)  or run  make serve"
 
-check: $(STAMP) ## in about a minute, without building: style, types, form of the notebooks, the library
-	$(BIN)/python -m pytest -q -m "not slow" --ignore-glob="*test_checks_*" \
-	  tests/unit tests/notebooks/test_hygiene.py tests/notebooks/test_tidy.py
+check: $(STAMP) ## in under a minute, without building: style, types, form of the notebooks, the library
+	$(TESTS) -q -m "not slow" tests/unit tests/notebooks/test_hygiene.py tests/notebooks/test_tidy.py
 
 test: book ## build the book, then run every test: unit, notebook, site and browser
-	$(BIN)/python -m pytest
+	$(TESTS)
+
+test-all: book ## that, and what takes long: other versions, ten runs in a row, two builds, links to other hosts
+	$(TESTS) book tests
 
 serve: book ## build the book and serve it at http://localhost:8000
 	@$(BIN)/python site/book_server.py _build/html $(PORT)
