@@ -1,7 +1,7 @@
 """What holds wherever pytest is started, in ``pytest book/08-the-elbo.ipynb`` too.
 
 With several processes (``pytest -n 2``), the tests of one file share a process, its fixtures and
-its kernel. A test that runs for one notebook or for one page after another needs no such company.
+its kernel; those that run for each notebook or page share it notebook by notebook, page by page.
 
 What the test of a notebook must not hide:
 
@@ -26,11 +26,13 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Keep the tests of a file in one process, except those of each notebook and of each page."""
+    """Keep the tests of a file, or those of one notebook or page in it, in one process."""
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        if not {"path", "page_name"} & parameters.keys():
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        each = [
+            str(parameters[name]) for name in ("chapter", "path", "page_name") if name in parameters
+        ]
+        item.add_marker(pytest.mark.xdist_group(":".join([item.nodeid.partition("::")[0], *each])))
 
 
 def hidden(item: IPyNbCell, report: pytest.TestReport) -> str:
