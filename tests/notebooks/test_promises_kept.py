@@ -1,8 +1,7 @@
 """The build runs each notebook on this machine's own threads and vectors: its promises hold there.
 
-The build's memory, jupyter-cache, knows what each cell printed. ``pytest book`` runs the notebooks
-once more to compare the same claims, for an author and in ``make test-all``; in ``make test`` one
-run serves the page and its promises.
+The build's memory, jupyter-cache, knows what each cell printed. nbval (``pytest book``) compares the
+same claims in a run of its own, on one thread where several processes test.
 """
 
 from pathlib import Path
