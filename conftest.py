@@ -11,9 +11,13 @@ or as a surprise, and pytest ends with 0. Here all of these are failures.
 """
 
 import os
+from pathlib import Path
 
 import pytest
 from nbval.plugin import IPyNbCell
+from xdist.scheduler import LoadScopeScheduling
+
+BOOK = Path(__file__).parent / "book"
 
 
 def pytest_configure(config):
@@ -24,15 +28,23 @@ def pytest_configure(config):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Keep the tests of a file, or those of one notebook or page in it, in one process."""
-    for item in items:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        each = [
-            str(parameters[name]) for name in ("chapter", "path", "page_name") if name in parameters
-        ]
-        item.add_marker(pytest.mark.xdist_group(":".join([item.nodeid.partition("::")[0], *each])))
+PAGES = sorted((path.stem for path in BOOK.glob("**/*.*[bd]")), key=len, reverse=True)
+
+
+class ByPage(LoadScopeScheduling):
+    """Keeps the tests of a file in one process, but shares out those that run for each page."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        parameters = test.partition("[")[2]
+        page = next((page for page in PAGES if page in parameters), "")
+        return f"{file}:{page}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Marks for groups, with ``--dist=loadgroup``, do nothing in pytest 9.2 and xdist 3.8."""
+    return ByPage(config, log)
 
 
 def hidden(item: IPyNbCell, report: pytest.TestReport) -> str:
