@@ -1,7 +1,7 @@
 """The build runs each notebook on this machine's own threads and vectors: its promises hold there.
 
-The build's memory, jupyter-cache, knows what each cell printed. nbval, ``pytest book``, compares the
-same claims in a run of its own, on one thread where several processes test.
+The build's memory, jupyter-cache, knows what each cell printed. nbval, ``pytest book``, compares
+the same claims in a run of its own, on one thread where several processes test.
 """
 
 from pathlib import Path
