@@ -58,6 +58,13 @@ def elbo(model: Latent, x: Tensor, eps: Tensor, beta: float = 1.0) -> Bound:
     Raises:
         ValueError: for noise of another shape.
         TypeError: for a model without a posterior, such as an autoencoder.
+
+    Example:
+        >>> from vae_lib.models import VAE
+        >>> model, x = VAE(latent=2), torch.zeros(3, 784)
+        >>> bound = elbo(model, x, noise(model, x, torch.Generator().manual_seed(0)))
+        >>> torch.allclose(bound.elbo, bound.log_px_z - bound.kl)
+        True
     """
     q = _posterior(model, x, eps)
     z = q.sample(eps)
@@ -72,6 +79,14 @@ def log_weights(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
     """log w = log p(x|z) + log p(z) - log q(z|x) at z ~ q(z|x): noise [K, B, D] -> [K, B], nats.
 
     The average of w over samples estimates p(x) without bias. Errors as in :func:`elbo`.
+
+    Example:
+        Averaged over samples, its expectation is the ELBO:
+
+        >>> from vae_lib.models import VAE
+        >>> model, x = VAE(latent=2), torch.zeros(3, 784)
+        >>> log_weights(model, x, noise(model, x, torch.Generator().manual_seed(0), 5)).shape
+        torch.Size([5, 3])
     """
     q = _posterior(model, x, eps)
     z = q.sample(eps)
@@ -91,6 +106,15 @@ def iwae_bound(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
 
     Raises:
         ValueError: also for noise [B, D], whose one sample for each x would be averaged over x.
+
+    Example:
+        Never below the average of the same samples' log-weights (Jensen):
+
+        >>> from vae_lib.models import VAE
+        >>> model, x = VAE(latent=2), torch.zeros(3, 784)
+        >>> eps = noise(model, x, torch.Generator().manual_seed(0), 5)
+        >>> bool((iwae_bound(model, x, eps) >= log_weights(model, x, eps).mean(0)).all())
+        True
     """
     return _log_mean_exp(log_weights(model, x, eps), x)
 
@@ -153,6 +177,13 @@ def elbo_terms(
 
     "loss" = nll + β kl is minimised; "nll" = -log p(x|z) and "kl" are its terms; "criterion" =
     nll + kl, the negative bound, says which epoch is best, whatever β is or becomes.
+
+    Example:
+        >>> from vae_lib.models import VAE
+        >>> g = torch.Generator().manual_seed(0)
+        >>> terms = elbo_terms(VAE(latent=2), torch.zeros(3, 784), g, beta=4.0)
+        >>> torch.allclose(terms["loss"], terms["nll"] + 4 * terms["kl"])
+        True
     """
     bound = elbo(model, x, noise(model, x, generator), beta)
     nll, kl = -bound.log_px_z, bound.kl

@@ -38,6 +38,15 @@ def save_checkpoint(model: nn.Module, path: str | Path, card: Card | None = None
         ValueError: if ``path`` does not end in ".safetensors", or a weight is NaN.
         TypeError: if the card is not plain JSON.
         OSError: if the file cannot be written; what stood there before is still there.
+
+    Example:
+        >>> import tempfile
+        >>> from vae_lib.models import VAE
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "mine.safetensors"
+        ...     path = save_checkpoint(VAE(latent=2), path, {"epochs": 3})
+        ...     load_checkpoint(path).latent, read_card(path)["epochs"]
+        (2, 3)
     """
     plain = getattr(model, "_orig_mod", model)
     return write_tensors(path, plain.state_dict(), describe(model, card))
@@ -87,6 +96,11 @@ def load_shipped(name: str) -> Autoencoder:
 
     Raises:
         ValueError: for an unknown ``name``; the message lists those there are.
+
+    Example:
+        >>> model = load_shipped("vae-16d")
+        >>> model.latent, sum(weights.numel() for weights in model.parameters()) > 100_000
+        (16, True)
     """
     names = sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
     if name not in names:

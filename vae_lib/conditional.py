@@ -22,6 +22,10 @@ def labelled(images: Tensor, labels: Tensor, classes: int = 10) -> Tensor:
     Raises:
         ValueError: for as many labels as there are not images, or a label that is no class.
         TypeError: for labels that are no whole numbers.
+
+    Example:
+        >>> labelled(torch.zeros(2, 784), torch.tensor([3, 7])).shape
+        torch.Size([2, 794])
     """
     if labels.shape != images.shape[:-1]:
         raise ValueError(

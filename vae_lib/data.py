@@ -53,6 +53,11 @@ def load_digits(split: str = "train") -> Digits:
 
     Raises:
         ValueError: for another ``split``, or if the file is damaged (its sha256 is checked).
+
+    Example:
+        >>> digits = load_digits("heldout")
+        >>> digits.images.shape, digits.labels.bincount().tolist()
+        (torch.Size([1000, 784]), [100, 100, 100, 100, 100, 100, 100, 100, 100, 100])
     """
     if split not in ("train", "heldout"):
         raise ValueError(f"unknown split {split!r} of the embedded digits: 'train' or 'heldout'")
@@ -180,6 +185,12 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
 
     Raises:
         ValueError: as :func:`check_images`.
+
+    Example:
+        >>> grey = torch.tensor([[0.0, 0.5, 1.0]]).repeat(10_000, 1)
+        >>> share = binarise(grey, torch.Generator().manual_seed(0)).mean(0)
+        >>> share[0].item(), round(share[1].item(), 1), share[2].item()
+        (0.0, 0.5, 1.0)
     """
     return draw_pixels(check_images(images), generator)
 
@@ -197,6 +208,10 @@ def batches(
     """Yield ``images`` in batches, in an order shuffled by ``generator`` (in file order if None).
 
     The set stays in memory, on its own device: for digits a DataLoader is mostly overhead.
+
+    Example:
+        >>> [len(batch) for batch in batches(torch.zeros(7, 784), 3)]
+        [3, 3, 1]
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: it must be at least 1")

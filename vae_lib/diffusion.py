@@ -24,6 +24,10 @@ def cosine_schedule(steps: int) -> Tensor:
 
     Raises:
         ValueError: for fewer than 2 steps.
+
+    Example:
+        >>> [round(float(share), 2) for share in cosine_schedule(4)]
+        [1.0, 0.85, 0.49, 0.14, 0.0]
     """
     if steps < 2:
         raise ValueError(f"steps is {steps}: a diffusion takes at least 2")
@@ -226,6 +230,15 @@ def gaussian_denoiser(mean: Tensor, variance: Tensor, alpha_bar: Tensor) -> Deno
     """The best denoiser of data from N(m, diag v): E[ε|x_t], in closed form.
 
     ε̂ = √(1 - ᾱ_t) (x_t - √ᾱ_t m) / (ᾱ_t v + 1 - ᾱ_t). Derived in chapter 15.
+
+    Example:
+        Of data from N(0, 1), a share √(1 - ᾱ) of x_t is noise:
+
+        >>> shares = cosine_schedule(4)
+        >>> denoise = gaussian_denoiser(torch.zeros(1), torch.ones(1), shares)
+        >>> x_t, t = torch.ones(1, 1), torch.tensor([2])
+        >>> torch.allclose(denoise(x_t, t), (1 - shares[2]).sqrt().float())
+        True
     """
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:

@@ -93,6 +93,15 @@ def log_likelihood(
 
     Raises:
         ValueError: for no examples, images that are none, or fewer than 2 samples.
+
+    Example:
+        >>> from vae_lib import bounds, checkpoints, data
+        >>> model = checkpoints.load_shipped("vae-2d")
+        >>> g = torch.Generator().manual_seed(0)
+        >>> x = data.binarise(data.load_digits("heldout").images[:20], g)
+        >>> bound = bounds.elbo(model, x, bounds.noise(model, x, g, 100)).elbo.mean()
+        >>> bool(log_likelihood(model, x, g, samples=500).log_px.mean() > bound + 1)  # nats
+        True
     """
     _check(model, x, samples)
     return _join(
@@ -122,6 +131,12 @@ def bits_per_dimension(log_px: Tensor, dimensions: int, levels: int | None = Non
 
     Raises:
         ValueError: for fewer than 1 of ``dimensions``, or fewer than 2 ``levels``.
+
+    Example:
+        784 fair coins, 784 log 2 = 543.4 nats, are a bit for each pixel:
+
+        >>> bits_per_dimension(torch.tensor([-784 * math.log(2)]), 784)
+        tensor([1.])
     """
     if dimensions < 1:
         raise ValueError(f"dimensions is {dimensions}: give the number of pixels, at least 1")

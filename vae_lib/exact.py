@@ -27,7 +27,13 @@ class Grid(NamedTuple):
 
 
 def line(low: float, high: float, points: int, device: torch.device | str = "cpu") -> Grid:
-    """An even grid of ``points`` nodes on [low, high], for a 1-D latent."""
+    """An even grid of ``points`` nodes on [low, high], for a 1-D latent.
+
+    Example:
+        >>> grid = line(-1, 1, 201)
+        >>> round(float((grid.log_weights.exp() * grid.nodes[:, 0] ** 2).sum()), 3)  # ∫ z² dz
+        0.667
+    """
     return _box([low], [high], points, device)
 
 
@@ -119,7 +125,16 @@ def expectation_on_grid(log_q: Tensor, f: Tensor, grid: Grid) -> Tensor:
 
 
 def kl_on_grid(log_q: Tensor, log_p: Tensor, grid: Grid) -> Tensor:
-    """KL(q ‖ p) = E_q[log q - log p] by quadrature: [..., Q] -> [...], nats."""
+    """KL(q ‖ p) = E_q[log q - log p] by quadrature: [..., Q] -> [...], nats.
+
+    Example:
+        >>> from vae_lib.distributions import gaussian_log_prob
+        >>> z = (grid := line(-10, 10, 401)).nodes
+        >>> zero = torch.zeros(1, dtype=z.dtype)
+        >>> log_q, log_p = gaussian_log_prob(z, zero + 1, zero), gaussian_log_prob(z, zero, zero)
+        >>> round(float(kl_on_grid(log_q, log_p, grid)), 6)  # ½ · 1²
+        0.5
+    """
     return expectation_on_grid(log_q, log_q - log_p, grid)
 
 

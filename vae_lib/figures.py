@@ -153,6 +153,11 @@ def manifold(
 
 
 def interpolate(start: Tensor, end: Tensor, steps: int = 12) -> Tensor:
-    """Points on the straight line from ``start`` [D] to ``end`` [D], ends included: [steps, D]."""
+    """Points on the straight line from ``start`` [D] to ``end`` [D], ends included: [steps, D].
+
+    Example:
+        >>> interpolate(torch.zeros(2), torch.ones(2), 3)[:, 0]
+        tensor([0.0000, 0.5000, 1.0000])
+    """
     weight = torch.linspace(0, 1, steps, device=start.device)[:, None]
     return (1 - weight) * start + weight * end

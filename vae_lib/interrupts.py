@@ -13,6 +13,13 @@ class Interrupts:
 
     The handler is set in the main thread alone, elsewhere none can be: there ``stop`` is the flag.
     A second Ctrl-C raises, but only within ``at_once``, where nothing is being kept.
+
+    Example:
+        >>> stop = threading.Event()
+        >>> with Interrupts(stop) as interrupts:
+        ...     stop.set()
+        ...     interrupts.asked()
+        True
     """
 
     def __init__(self, stop: threading.Event | None):

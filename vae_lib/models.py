@@ -124,6 +124,11 @@ def from_seed(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     Linear and convolutional layers get PyTorch's default distribution, U(-a, a) with
     a = 1 / √(inputs per output). PyTorch's global generator is neither used nor changed, so
     threads may build at once. Under ``torch.device("meta")`` nothing is drawn and no memory taken.
+
+    Example:
+        >>> first, second = (from_seed(lambda: mlp(784, 64, 2), seed=1) for _ in range(2))
+        >>> torch.equal(first[0].weight, second[0].weight)
+        True
     """
     device, generator = torch.get_default_device(), torch.Generator().manual_seed(seed)
     with torch.device("meta"):
@@ -337,6 +342,12 @@ class VAE(Autoencoder):
     Args:
         latent, hidden, net, seed, shape, likelihood: as for :class:`Autoencoder`.
         components: how many Gaussians make up a learned prior (``self.prior``); 0 for N(0, I).
+
+    Example:
+        >>> vae = VAE(latent=2)
+        >>> x = vae.sample(3, torch.Generator().manual_seed(0))
+        >>> x.shape, vae.posterior(x).mu.shape
+        (torch.Size([3, 784]), torch.Size([3, 2]))
     """
 
     outputs_per_latent = 2  # μ, then log σ²

@@ -14,17 +14,20 @@ from torch import Tensor
 def promise(claim: str, holds: bool | Tensor, **numbers: object) -> None:
     """Print ``✓ claim`` and, on a line of its own, the numbers it rests on; raise where it fails.
 
-    A name's underscores are shown as spaces, any other name can be given as ``**{"log p(x)": v}``.
-    A float is shown with four significant digits, text as it is, a list with commas.
-
-        promise("the ELBO is below log p(x)", elbo < log_px, ELBO=elbo, **{"log p(x)": log_px})
-        # ✓ the ELBO is below log p(x)
-        #     · ELBO −148.3 · log p(x) −141.7
+    A name's underscores are shown as spaces; names of any kind can be given as a dictionary. A
+    float is shown with four significant digits, text as it is, a list with commas.
 
     Raises:
         AssertionError: if ``holds`` is false; the message has claim and numbers.
         TypeError: if ``holds`` is not a bool or a boolean tensor of one element.
         ValueError: if a number is NaN, or if there is none: a promise shows what it rests on.
+
+    Example:
+        >>> elbo, log_px = -148.3, -141.7
+        >>> numbers = {"ELBO": elbo, "log p(x)": log_px}
+        >>> promise("the ELBO is below log p(x)", elbo < log_px, **numbers)
+        ✓ the ELBO is below log p(x)
+            · ELBO −148.3 · log p(x) −141.7
     """
     shown = " · ".join(f"{name.replace('_', ' ')} {_text(v)}" for name, v in numbers.items())
     if not shown:

@@ -40,9 +40,9 @@ BINARISATIONS = ("dynamic", "static", "none")
 class History:
     """What a training did: a row of averages (nats per digit) for each epoch, from epoch 0.
 
-    Row 0 is the model before training: it has "epoch", "seconds", and "heldout_…" for each term
-    of the objective. Later rows have "train_…" too. ``rows[best_epoch]`` belongs to the weights
-    that the model ended with.
+    Row 0 is the model before training: it has ``epoch``, ``seconds``, and ``heldout_…`` for each
+    term of the objective. Later rows have ``train_…`` too. ``rows[best_epoch]`` belongs to the
+    weights that the model ended with.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -50,7 +50,7 @@ class History:
     interrupted: bool = False
 
     def column(self, name: str) -> list[float]:
-        """One column: "heldout_…" from epoch 0, "train_…" from epoch 1.
+        """One column: ``heldout_…`` from epoch 0, ``train_…`` from epoch 1.
 
         Raises:
             KeyError: for another name; it lists the columns there are.
@@ -66,6 +66,10 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
 
     Raises:
         ValueError: if the named device is not on this machine.
+
+    Example:
+        >>> pick_device("cpu")
+        device(type='cpu')
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -195,6 +199,16 @@ def fit(
         ValueError, TypeError: for data, settings or an objective that cannot be trained with.
         OSError: when nothing can be written at ``checkpoint``, before training starts.
         FloatingPointError: when a loss is NaN or infinite; the best weights are put back first.
+
+    Example:
+        >>> from vae_lib.bounds import elbo_terms
+        >>> from vae_lib.data import load_digits
+        >>> from vae_lib.models import VAE
+        >>> train, heldout = load_digits("train").images[::20], load_digits("heldout").images[::20]
+        >>> history = fit(VAE(latent=2), train, heldout, elbo_terms, epochs=2, progress=False)
+        >>> loss = history.column("heldout_loss")  # before training, then after each epoch
+        >>> len(loss), loss[2] < loss[0]
+        (3, True)
     """
     _check_numbers(epochs, batch_size, patience, binarisation)
     if augment is not None and binarisation == "static":
@@ -251,7 +265,7 @@ def evaluate(
     batch_size: int = 1000,
     binarisation: str = "dynamic",
 ) -> dict[str, float]:
-    """Averages "heldout_…" of the objective's terms over ``images`` [N, P], nats per digit.
+    """Averages ``heldout_…`` of the objective's terms over ``images`` [N, P], nats per digit.
 
     Binarisation and noise come from ``seed`` alone, so two calls agree; "dynamic" and "static"
     are therefore the same here, and "none" takes grey values as they are. The model is put into

@@ -10,6 +10,7 @@
 * ``edition``     says on each page which edition it is, and where to report a mistake
 * ``mathematics`` renders formulas at build time with KaTeX: pages need no math script
 * ``repository``  finds the book's address for launch buttons, metadata and the sitemap
+* ``reference``   lists the library's functions from their docstrings, and links to them
 * ``search``      takes British and American spellings for the same word
 * ``output``      leaves nothing in the output folder that is not to be published
 * ``stills``      a picture and words in each touchable figure's place until its script has drawn
@@ -25,6 +26,7 @@ from . import (
     notes,
     output,
     pages,
+    reference,
     references,
     repository,
     search,
@@ -37,7 +39,7 @@ __version__ = "1"
 def setup(app):
     """Register every part with Sphinx."""
     parts = (execution, references, notes, mathematics, fonts, repository, search, output, stills)
-    parts += (landing, edition, pages)
+    parts += (landing, edition, pages, reference)
     for part in parts:
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -73,7 +73,27 @@ def mend_markup(app, pagename, templatename, context, doctree):
     body = re.sub(r'<th class="head">\s*(?:<p>\s*</p>)?\s*</th>', "<td></td>", body)
     # A folded cell is named by the words on it.
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    # The parameters of a function are no list of definitions.
+    body = re.sub(r'<dt class="sig .*?</dt>', without_list, body, flags=re.DOTALL)
     context["body"] = add_sizes(app, body)
+
+
+def without_list(heading: re.Match) -> str:
+    """A signature whose parameters have lines, and no list, of their own."""
+    html = re.sub(r"<dl>", '<div class="sig-lines">', heading[0])
+    html = re.sub(r"<dd>", "<div>", html)
+    return re.sub(r"</d[ld]>", "</div>", html)
+
+
+def name_toggles(app, pagename, templatename, context, doctree):
+    """Give what unfolds a page's own pages in the sidebar a name."""
+    if make := context.get("generate_toctree_html"):
+
+        def named(*args, **kwargs):
+            html = str(make(*args, **kwargs))
+            return html.replace("<summary>", '<summary aria-label="Pages below this one">')
+
+        context["generate_toctree_html"] = named
 
 
 def is_translations(script) -> bool:
@@ -134,5 +154,6 @@ def setup(app):
     app.connect("html-page-context", describe, priority=400)  # before opengraph
     app.connect("html-page-context", mend_markup)
     app.connect("html-page-context", defer_scripts, priority=900)
+    app.connect("html-page-context", name_toggles, priority=900)
     app.connect("html-collect-pages", missing_page)
     app.connect("doctree-resolved", check_widgets)

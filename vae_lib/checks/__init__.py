@@ -4,14 +4,16 @@ A check is a function decorated with :func:`exercise`. It takes the reader's ans
 :class:`Wrong` with a hint, or returns a sentence on what a right answer has shown. Called by
 the reader it never raises: it prints a verdict and returns it, so that a solution can assert it.
 
-    @exercise
-    def mean_over_batch(answer):
-        '''Exercise 1.1: the mean.'''
-        got = answer(torch.tensor([1.0, 3.0]))
-        close(got, 2.0, "the mean of 1 and 3", hints={"that is the sum": 4.0})
-        return "It averages."
-
-    mean_over_batch(lambda v: v.sum())   # Not yet: the mean of 1 and 3 … that is the sum
+Example:
+    >>> @exercise
+    ... def mean_over_batch(answer):
+    ...     '''Exercise 1.1: the mean.'''
+    ...     got = answer(torch.tensor([1.0, 3.0]))
+    ...     close(got, 2.0, "the mean of 1 and 3", hints={"that is the sum": 4.0})
+    ...     return "It averages."
+    >>> mean_over_batch(lambda v: v.sum())
+    Not yet: the mean of 1 and 3: that is the sum.
+    False
 """
 
 import copy

@@ -107,7 +107,7 @@ def _masks(answer, probability: float) -> None:
 
 @exercise
 def sparse_loss(answer) -> str:
-    """Exercise 2.4: nll + weight · Σ_j |code_j| ‖column j of the decoder‖, for each digit; [B]."""
+    """Exercise 2.4: ``nll + weight · Σ_j |code_j| ‖column j of the decoder‖`` [B]."""
     generator = torch.Generator().manual_seed(0)
     for digits, units, weight in ((2, 3, 0.5), (4, 6, 2.0)):
         nll = 100 + 10 * torch.randn(digits, generator=generator)

@@ -20,7 +20,7 @@ class LambdaPlane(_stills.TouchableFigure):
     and its gradient are closed forms. Introduced in chapter 7.
 
     Raises:
-        ValueError: for |ρ| above 0.98, or a mean or log_std that is not two numbers.
+        ValueError: for ``|ρ|`` above 0.98, or a mean or log_std that is not two numbers.
     """
 
     _esm = _assets.module("lambda_plane.js")

@@ -35,8 +35,11 @@ class LatentPad(_stills.TouchableFigure):
             labels that do not match.
 
     Example:
-        pad = LatentPad({"VAE": vae.decoder}, {"VAE": codes}, labels, prior=["VAE"])
-        fit(vae, …, on_epoch=lambda *_: pad.update("VAE", decoder=vae.decoder))
+        >>> import torch
+        >>> from vae_lib.models import VAE
+        >>> vae, codes, labels = VAE(latent=2), torch.randn(5, 2), torch.arange(5)
+        >>> pad = LatentPad({"VAE": vae.decoder}, {"VAE": codes}, labels, prior=["VAE"])
+        >>> pad.update("VAE", decoder=vae.decoder)  # for instance after each epoch of fit
     """
 
     _esm = _assets.module("latent_pad.js")
