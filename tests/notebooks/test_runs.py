@@ -1,9 +1,9 @@
 """Each notebook runs in one kernel: forwards, backwards, then with each slip that people make.
 
 Forwards and backwards: its cells run from top to bottom, then once more from the last to the first.
-No cell fails, and each promise makes its claims both times. The kernel has one thread and no wide
-vector units, where rounding differs, which is all that a seeded computation may notice; on this
-machine's own threads and vectors the notebooks run as the site is built.
+No cell fails, each promise makes its claims both times, and the memory is Binder's. The kernel has
+one thread and no wide vector units, where rounding differs, which is all that a seeded computation
+may notice; on this machine's own threads and vectors the notebooks run as the site is built.
 
 Slips: ``mutants/chapter_NN.py`` lists edits of a chapter's cells, ``mutants/NAME.py`` those of a
 page without a number. A cell is edited, run, and followed by the cells after it until one fails; a
@@ -28,6 +28,7 @@ PAGES = sorted((ROOT / "book").glob("*.ipynb"))
 LISTS = Path(__file__).with_name("mutants")
 REACH = 25  # code cells that a mutant runs through at most
 PROMISE = {"nbval-check-output", "keep_output"}
+ROOM = 1.7e9  # bytes
 PLAIN = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -91,6 +92,12 @@ class Chapter:
         self.stale = range(0)
         return differ
 
+    def memory(self) -> int:
+        """The most that the kernel has held, in bytes."""
+        code = "import resource as r; print(r.getrusage(r.RUSAGE_SELF).ru_maxrss)"
+        said = self.run(nbformat.v4.new_code_cell(code))[0].text
+        return int(said) * (1 if sys.platform == "darwin" else 1024)
+
     def turns_red(self, mutant: Mutant) -> bool:
         """Whether the edited cell, or one after it, fails."""
         place = [cell.id for cell in self.cells].index(mutant.cell)
@@ -136,6 +143,7 @@ def test_the_other_machine_is_another_one():
 
 def test_a_notebook_runs_forwards_and_backwards_there(chapter, tidier):
     assert chapter.run_both_ways(tidier.claims) == []
+    assert chapter.memory() < ROOM, "Binder has 2 GB for a notebook and its server"
 
 
 def list_of(path: Path) -> Path:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -73,6 +74,22 @@ def test_workflows_pin_actions_by_commit_and_start_without_rights(path):
     assert used
     assert [name for name in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", name)] == []
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+@pytest.mark.parametrize(
+    "linter",
+    [
+        ["zizmor", "--offline", "--no-progress", "."],  # what an attacker could use
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS)],
+    ],
+    ids=lambda command: command[0],
+)
+def test_linters_find_nothing_in_the_workflows(linter):
+    beside = Path(sys.executable).parent / linter[0]
+    run = subprocess.run(
+        [beside, *linter[1:]], cwd=ROOT / ".github", capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_each_supported_python_is_tested():
