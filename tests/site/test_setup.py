@@ -50,6 +50,14 @@ def test_the_versions_that_documents_name_are_those_in_use():
     assert named == {package.spec for package in fonts.FACES}
 
 
+def test_a_version_is_the_same_wherever_it_stands():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))
+    newest = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text("utf8"), re.M)
+    assert project["version"] == cited["version"] == newest[1]
+    assert cited["date-released"] == newest[2]
+
+
 def test_binder_has_the_same_versions_and_torch_without_cuda():
     binder = ROOT / ".binder" / "requirements.txt"
     everything, few = pins(ROOT / "requirements.txt"), pins(binder)
