@@ -18,7 +18,7 @@ $(error TORCH=$(TORCH) is not known: leave it out, or say TORCH=cpu)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env book check test test-all serve lab clean distclean
+.PHONY: help env book check test test-all pdf serve lab clean distclean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test: book ## build the book, then run every test: unit, notebook, site and brow
 
 test-all: book ## that, and what takes long: other versions, ten runs in a row, two builds, links to other hosts
 	$(TESTS) book tests
+
+pdf: book ## build the book, then print it as one PDF; needs Chromium
+	$(BIN)/python scripts/make_pdf.py _build/html _build/from-autoencoders-to-vaes.pdf
 
 serve: book ## build the book and serve it at http://localhost:8000
 	@$(BIN)/python site/book_server.py _build/html $(PORT)

@@ -116,7 +116,7 @@ def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
 def test_make_help_lists_what_can_be_made():
     run = make("help")
     assert run.returncode == 0
-    for target in ("book", "check", "test", "test-all", "serve", "lab", "clean"):
+    for target in ("book", "check", "test", "test-all", "pdf", "serve", "lab", "clean"):
         assert f"make {target}" in run.stdout
 
 
