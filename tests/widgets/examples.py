@@ -133,6 +133,12 @@ def diffusion_steps(**options) -> widgets.DiffusionSteps:
     return widgets.DiffusionSteps(NOISE, SHARES, codes(40), SHARES + 0.1, **options)
 
 
+def train_vae(**options) -> widgets.TrainVAE:
+    g = torch.Generator().manual_seed(10)
+    greys = torch.rand(5000, 196, generator=g) ** 4
+    return widgets.TrainVAE(greys[:4000], greys[4000:], torch.arange(1000) // 100, **options)
+
+
 FIGURES = (
     latent_pad,
     draw_digit,
@@ -147,5 +153,6 @@ FIGURES = (
     rate_distortion,
     class_latent_pad,
     diffusion_steps,
+    train_vae,
 )
 ALL = {make.__name__: make for make in FIGURES}

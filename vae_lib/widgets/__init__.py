@@ -36,6 +36,7 @@ from vae_lib.widgets.lambda_plane import LambdaPlane
 from vae_lib.widgets.latent_pad import LatentPad
 from vae_lib.widgets.rate_distortion import RateDistortion
 from vae_lib.widgets.rerun import RerunPanel, Settings
+from vae_lib.widgets.train_vae import TrainVAE
 from vae_lib.widgets.two_gaussians import TwoGaussians
 
 __all__ = [
@@ -53,5 +54,6 @@ __all__ = [
     "RateDistortion",
     "RerunPanel",
     "Settings",
+    "TrainVAE",
     "TwoGaussians",
 ]

@@ -1,0 +1,110 @@
+"""A VAE that learns in the page, with no kernel: hand-written backpropagation in a Web Worker."""
+
+import base64
+import json
+
+import numpy as np
+import torch
+import traitlets
+from torch import Tensor
+
+from vae_lib.widgets import _assets, _stills
+
+PIXELS, TRAIN, HELD, SHOWN = 196, 4000, 1000, 10  # as in vae_trainer.js
+# The worker's text: it has a scope of its own, so the arithmetic is in front of it.
+TRAINER = "\n".join(
+    (_assets.FOLDER / name).read_text(encoding="utf-8") for name in ("maths.js", "vae_trainer.js")
+)
+
+
+class TrainVAE(_stills.TouchableFigure):
+    """Train a VAE, or an autoencoder, of 14 x 14 pixels, and look at any epoch of the run.
+
+    The networks are those of ``VAE(2, (64,), shape=(14, 14))``, trained by Adam in batches of 50
+    with fresh binarisation; the same seed gives the same run. ``beta``, ``prior`` and ``seed`` are
+    synced. The digits go to the browser when the reader presses a button: from the kernel, or on
+    the book's pages from a script of their own. Introduced in chapter 10.
+
+    Args:
+        train: 4,000 grey digits in [0, 1], [4000, 196]; sixteen levels of grey are kept.
+        heldout: 1,000 more, [1000, 196].
+        labels: classes [1000] of the held-out digits, which colour the codes.
+        beta: the weight of the KL term, 0 to 5.
+        prior: whether there is one; without, an autoencoder is trained.
+        seed: of the first weights and of all that is drawn.
+
+    Raises:
+        ValueError: for other sizes, values outside [0, 1], or a ``beta`` out of range.
+
+    Example:
+        >>> figure = TrainVAE(torch.zeros(4000, 196), torch.zeros(1000, 196), torch.zeros(1000))
+        >>> len(figure.digits), len(figure.packed)  # sent when asked for
+        (0, 491000)
+    """
+
+    _esm = f"const TRAINER = {json.dumps(TRAINER)};\n{_assets.module('train_vae.js')}"
+
+    digits = traitlets.Bytes().tag(sync=True)
+    asked = traitlets.Bool(False).tag(sync=True)
+    beta = traitlets.Float(1.0).tag(sync=True)
+    prior = traitlets.Bool(True).tag(sync=True)
+    seed = traitlets.Int(0).tag(sync=True)
+
+    def __init__(
+        self,
+        train: Tensor,
+        heldout: Tensor,
+        labels: Tensor,
+        *,
+        beta: float = 1.0,
+        prior: bool = True,
+        seed: int = 0,
+    ):
+        self.packed = pack_digits(train, heldout, labels)
+        super().__init__(beta=beta, prior=prior, seed=seed)
+
+    @traitlets.observe("asked")
+    def _send_digits(self, change):
+        if change["new"]:
+            self.digits = self.packed
+
+    @traitlets.validate("beta")
+    def _in_range(self, proposal):
+        if not 0 <= proposal["value"] <= 5:
+            raise ValueError(f"beta is {proposal['value']}: it must be between 0 and 5")
+        return proposal["value"]
+
+    @property
+    def alt(self) -> str:
+        """What the still shows, in words."""
+        return (
+            "Ten held-out digits of 14 × 14 pixels, on which a VAE is trained when the figure is "
+            "touched: its codes, both terms of its loss, its copies and its draws, at any epoch."
+        )
+
+    def _draw(self):
+        figure, panels = _stills.panels(*[1] * SHOWN, height=80)
+        halves = np.frombuffer(self.packed, np.uint8)[: (TRAIN + HELD) * PIXELS // 2]
+        greys = np.stack([halves >> 4, halves & 15], 1).reshape(-1, 14, 14) / 15
+        for panel, grey in zip(panels, greys[TRAIN + 30 :: 100], strict=True):
+            _stills.digit(panel, grey.ravel(), "")
+        return figure
+
+
+def pack_digits(train: Tensor, heldout: Tensor, labels: Tensor) -> bytes:
+    """Two pixels a byte in sixteen levels of grey, first those to train on; then the labels."""
+    for images, count, name in ((train, TRAIN, "train"), (heldout, HELD, "heldout")):
+        if list(images.shape) != [count, PIXELS]:
+            raise ValueError(f"{name} is {list(images.shape)}: it must be [{count}, {PIXELS}]")
+        if not bool(((images >= 0) & (images <= 1)).all()):
+            raise ValueError(f"{name} has values outside [0, 1]: it must hold grey levels")
+    if list(labels.shape) != [HELD]:
+        raise ValueError(f"labels is {list(labels.shape)}: it must be [{HELD}], one for each digit")
+    greys = (torch.cat([train, heldout]).cpu() * 15).round().to(torch.uint8).reshape(-1, 2)
+    pixels = (greys[:, 0] * 16 + greys[:, 1]).numpy().tobytes()
+    return pixels + labels.to(torch.uint8).cpu().numpy().tobytes()
+
+
+def digits_script(packed: bytes) -> str:
+    """A classic script that brings the digits to a page of the book: see train_vae.js."""
+    return f'window.bookDigits = "{base64.b64encode(packed).decode()}";\n'
