@@ -13,11 +13,13 @@
 * ``reference``   lists the library's functions from their docstrings, and links to them
 * ``search``      takes British and American spellings for the same word
 * ``output``      leaves nothing in the output folder that is not to be published
+* ``digits``      the digits that one figure learns from, in a script of their own
 * ``stills``      a picture and words in each touchable figure's place until its script has drawn
 * ``pages``       the 404 page, the widgets' check, small repairs to the theme's pages
 """
 
 from . import (
+    digits,
     edition,
     execution,
     fonts,
@@ -39,7 +41,7 @@ __version__ = "1"
 def setup(app):
     """Register every part with Sphinx."""
     parts = (execution, references, notes, mathematics, fonts, repository, search, output, stills)
-    parts += (landing, edition, pages, reference)
+    parts += (landing, edition, pages, reference, digits)
     for part in parts:
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
