@@ -223,6 +223,9 @@ def test_a_chapter_runs_and_its_widget_answers(lab, page, name):
     page.wait_for_timeout(500)
     assert handle.get_attribute("aria-valuetext") != shown, "the widget moves"
     assert page.evaluate(ASK_THE_KERNEL, TRAITS) != known, "the kernel hears of it"
+    for training in page.locator(".jp-OutputArea-output .vw-train").all():
+        training.get_by_role("button", name="One epoch").click()  # the kernel sends the digits
+        page.wait_for_function("document.querySelector('.vw-train').textContent.includes('nats')")
     folder = ROOT / "_build" / "screenshots" / "jupyterlab"
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"{name}.png")

@@ -172,7 +172,7 @@ function trainView(undo) {
   const charts = { nll: lossChart("reconstruction, nats"), kl: lossChart("KL, nats") };
   const numbers = readings({ nll: "reconstruction, held out", kl: "KL, held out", sum: "together" });
   const strips = { originals: strip("held out"), copies: strip("copies"), draws: strip("drawn from N(0, I)") };
-  const note = h("p", { class: "vw-note" }, "Train loads the digits, half a megabyte, and begins.");
+  const note = h("p", { class: "vw-note" }, "Train loads the digits, 0.7 MB, and begins.");
 
   function begin(labels, originals) {
     shown.labels = labels;
@@ -212,7 +212,7 @@ function strip(caption) {
 
 // One term of the loss from epoch 1 on: held out (solid), in training (dashed), and the epoch shown.
 function lossChart(title) {
-  const lines = ["held", "train"].map((name) => svg("polyline", { class: `vw-loss vw-${name}` }));
+  const lines = ["vw-held", "vw-as-it-went"].map((name) => svg("polyline", { class: `vw-loss ${name}` }));
   const now = svg("line", { class: "vw-loss-now", y1: 0, y2: 40 });
   const picture = svg("svg", { viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": title });
   picture.append(now, ...lines);
