@@ -1,0 +1,83 @@
+// What a link to an equation, a work or an entry of the library's reference leads to, beside the
+// link while it is pointed at or has the focus. Pages of a folder may not be read by a script: a link
+// to another page has no preview there.
+
+const SHOWN = 'a[href*="#equation-"]:not(.headerlink), a[href*="references.html#"], a.to-library';
+const WAIT = 250; // milliseconds that a pointer rests before anything appears
+const pages = new Map(); // address -> promise of the page
+
+const box = Object.assign(document.createElement("div"), { className: "book-preview", id: "book-preview", hidden: true });
+box.setAttribute("role", "tooltip");
+let [link, timer] = [null, 0];
+
+function pageAt(address) {
+  if (address === location.href.split("#")[0]) return Promise.resolve(document);
+  if (!pages.has(address)) {
+    const read = (text) => new DOMParser().parseFromString(text, "text/html");
+    pages.set(address, fetch(address).then((answer) => (answer.ok ? answer.text().then(read) : null)));
+  }
+  return pages.get(address);
+}
+
+// A copy of what a link leads to, without names that would then stand on the page twice.
+async function copyOf(url) {
+  const page = await pageAt(url.href.split("#")[0]).catch(() => null);
+  const goal = page?.getElementById(decodeURIComponent(url.hash.slice(1)));
+  if (!goal) return null;
+  const entry = goal.matches("dt"); // of the library: its name, and the first that is said of it
+  const told = entry ? goal.nextElementSibling?.querySelector("p") : goal;
+  const copies = told ? [bare(document.importNode(told, true))] : [];
+  const name = entry && goal.querySelector(".sig-name")?.textContent;
+  if (name) copies.unshift(Object.assign(document.createElement("code"), { textContent: name }));
+  return copies;
+}
+
+function bare(copy) {
+  copy.removeAttribute("id");
+  copy.querySelectorAll(".headerlink").forEach((node) => node.remove());
+  copy.querySelectorAll("[id]").forEach((node) => node.removeAttribute("id"));
+  copy.querySelectorAll("a").forEach((node) => node.replaceWith(...node.childNodes));
+  return copy;
+}
+
+function place() {
+  const [at, size] = [link.getBoundingClientRect(), box.getBoundingClientRect()];
+  const left = Math.min(Math.max(at.left, 8), innerWidth - size.width - 8);
+  const above = at.top - size.height - 8;
+  box.style.left = `${Math.max(left, 8)}px`;
+  box.style.top = `${above > 60 ? above : at.bottom + 8}px`;
+}
+
+async function show(next) {
+  link = next;
+  const copies = await copyOf(new URL(next.href));
+  if (!copies || link !== next) return;
+  box.replaceChildren(...copies);
+  box.hidden = false;
+  place();
+  next.setAttribute("aria-describedby", box.id);
+}
+
+function hide() {
+  clearTimeout(timer);
+  link?.removeAttribute("aria-describedby");
+  link = null;
+  box.hidden = true;
+}
+
+const linkOf = (event) => event.target.closest?.(`article :is(${SHOWN})`);
+document.body.append(box);
+document.addEventListener("pointerover", (event) => {
+  const over = linkOf(event);
+  if (event.pointerType === "touch" || over === link) return;
+  hide();
+  if (over) timer = setTimeout(show, WAIT, over);
+});
+document.addEventListener("focusin", (event) => {
+  const focused = linkOf(event);
+  if (focused?.matches(":focus-visible")) show(focused);
+  else if (focused !== link) hide();
+});
+document.addEventListener("focusout", hide);
+addEventListener("scroll", hide, { passive: true });
+addEventListener("keydown", (event) => event.key === "Escape" && hide());
