@@ -286,6 +286,21 @@ def test_it_works_from_a_file_and_its_worker_ends_with_it(browser_page, tmp_path
     assert browser_page.workers == []
 
 
+def test_impatience_makes_one_worker(browser_page):
+    page = harness.show(browser_page, figure := digits_figure())
+    for _ in range(3):
+        page.get_by_role("button", name="One epoch").click()
+    page.get_by_text("on their way").wait_for()
+    figure.asked = True
+    harness.push(page, figure, "digits")
+    wait_for_epoch(page, 1)
+    page.get_by_role("button", name="Another seed").click()
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="One epoch").click()
+    wait_for_epoch(page, 1)
+    assert len(page.workers) == 1
+
+
 def test_on_the_books_page_digits_that_are_missing_are_named(browser_page):
     harness.show(browser_page, examples.train_vae())
     browser_page.evaluate("document.documentElement.dataset.content_root = './'")

@@ -31,8 +31,9 @@ class BayesCurve(_stills.TouchableFigure):
             are not pairs of numbers, or a std outside its range.
 
     Example:
-        z = torch.linspace(-6, 6, 401)
-        BayesCurve(z, torch.stack([z.cos(), z.sin()], -1), x=(1, 0), std=0.3)
+        >>> import torch
+        >>> z = torch.linspace(-6, 6, 401)
+        >>> circle = BayesCurve(z, torch.stack([z.cos(), z.sin()], -1), x=(1, 0), std=0.3)
     """
 
     _esm = _assets.module("bayes_curve.js")

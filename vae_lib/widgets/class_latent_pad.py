@@ -38,7 +38,10 @@ class ClassLatentPad(_stills.TouchableFigure):
         ValueError: for sizes that do not fit each other, or codes without their labels.
 
     Example:
-        ClassLatentPad(model.decoder, classifier, model.code(rows), labels)
+        >>> import torch
+        >>> from vae_lib.conditional import ConditionalVAE
+        >>> model, classifier = ConditionalVAE(latent=2), torch.nn.Linear(784, 10)
+        >>> pad = ClassLatentPad(model.decoder, classifier, torch.randn(5, 2), torch.arange(5))
     """
 
     _esm = _assets.module("class_latent_pad.js")

@@ -31,7 +31,11 @@ class DiffusionSteps(_stills.TouchableFigure):
         ValueError: for sizes that do not fit each other.
 
     Example:
-        DiffusionSteps(model.denoise.net, alpha_bar, points, model.bound_terms(x, eps).mean(1))
+        >>> import torch
+        >>> from vae_lib.diffusion import Denoiser, cosine_schedule
+        >>> shares = cosine_schedule(12)
+        >>> network = Denoiser(2, shares, width=16).net
+        >>> film = DiffusionSteps(network, shares, torch.randn(5, 2), terms=torch.zeros(13))
     """
 
     _esm = _assets.module("diffusion_steps.js")

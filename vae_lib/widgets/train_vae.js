@@ -38,11 +38,10 @@ function render({ model, el }) {
     if (!state.running && !ended) said.say(view.told(report));
   };
   run.onTrouble = stop;
-  const open = () => run.open(settings(), (labels, originals) => view.begin(labels, originals));
   const step = async () => {
-    view.note("");
+    view.note(state.reports.length ? "" : "The digits are on their way: from the kernel, where there is one.");
     if (state.reports.length > LAST) restart();
-    if (await open()) run.epoch();
+    if (await run.open(settings, view.begin)) run.epoch();
   };
   const train = button("Train", () => {
     if (state.running) return stop();
@@ -88,7 +87,7 @@ function render({ model, el }) {
 // The worker and what it is asked. Reports of a run that was given up are not passed on.
 function trainingRun(model, undo) {
   const run = { onReport: null, onTrouble: null };
-  let [worker, ticket, busy, queued] = [null, 0, false, false];
+  let [worker, opening, ticket, busy, queued] = [null, null, 0, false, false];
   const post = (message) => {
     busy = true;
     worker.postMessage({ ticket, ...message });
@@ -100,24 +99,26 @@ function trainingRun(model, undo) {
     queued = false;
     run.epoch();
   };
-  // Make the worker when it is first needed, and give it the digits.
-  run.open = async (settings, begin) => {
-    if (worker) return true;
-    try {
-      const bytes = await digitBytes(model);
-      begin(bytes.subarray(BYTES), originalsIn(bytes));
-      const url = URL.createObjectURL(new Blob([TRAINER], { type: "text/javascript" }));
-      worker = new Worker(url);
-      URL.revokeObjectURL(url);
-      undo.add(() => worker.terminate());
-      worker.onmessage = heard;
-      worker.onerror = (event) => run.onTrouble(`The training stopped: ${event.message}`);
-      post({ bytes: bytes.slice(), settings });
-      return true;
-    } catch (error) {
+  async function start(settings, begin) {
+    const bytes = await digitBytes(model);
+    begin(bytes.subarray(BYTES), originalsIn(bytes));
+    const url = URL.createObjectURL(new Blob([TRAINER], { type: "text/javascript" }));
+    worker = new Worker(url);
+    URL.revokeObjectURL(url);
+    undo.add(() => worker.terminate());
+    worker.onmessage = heard;
+    worker.onerror = ({ message }) => run.onTrouble(`The training stopped: ${message ?? "no worker may run here"}.`);
+    post({ bytes: bytes.slice(), settings: settings() });
+    return true;
+  }
+  // Make the worker when it is first needed, and give it the digits; once, however often it is asked.
+  run.open = (settings, begin) => {
+    opening ??= start(settings, begin).catch((error) => {
+      opening = null;
       run.onTrouble(error.message);
       return false;
-    }
+    });
+    return opening;
   };
   run.epoch = () => (busy ? (queued = true) : post({}));
   run.restart = (settings) => {
@@ -175,6 +176,7 @@ function trainView(undo) {
   const note = h("p", { class: "vw-note" }, "Train loads the digits, 0.7 MB, and begins.");
 
   function begin(labels, originals) {
+    note.textContent = "";
     shown.labels = labels;
     strips.originals.paint(originals.flat(), (v) => v);
   }
