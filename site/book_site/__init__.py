@@ -7,6 +7,7 @@
 * ``notes``       draws notes and promises as boxes, and counts the promises
 * ``fonts``       ships the faces that the pages are set in
 * ``landing``     draws the landing page's table of chapters as a map
+* ``moved``       leaves a page at the old address of one that was renamed
 * ``edition``     says on each page which edition it is, and where to report a mistake
 * ``mathematics`` renders formulas at build time with KaTeX: pages need no math script
 * ``repository``  finds the book's address for launch buttons, metadata and the sitemap
@@ -25,6 +26,7 @@ from . import (
     fonts,
     landing,
     mathematics,
+    moved,
     notes,
     output,
     pages,
@@ -41,7 +43,7 @@ __version__ = "1"
 def setup(app):
     """Register every part with Sphinx."""
     parts = (execution, references, notes, mathematics, fonts, repository, search, output, stills)
-    parts += (landing, edition, pages, reference, digits)
+    parts += (landing, edition, pages, reference, digits, moved)
     for part in parts:
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

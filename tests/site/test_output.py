@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 CHAPTER = "# {0}. {1}\n\nOnly here: {1}ish."
 
 
@@ -41,6 +43,33 @@ def test_a_renamed_or_deleted_chapter_leaves_nothing_to_be_published(mini_book):
         0,
         1,
     ]
+
+
+def moved(mini_book, **pages: str):
+    """Say in the settings that pages have moved."""
+    path = mini_book.root / "_config.yml"
+    told = ", ".join(f"book/{old}: book/{new}" for old, new in pages.items())
+    text = path.read_text("utf8")
+    assert text.count("book_moved: {}") == 1
+    path.write_text(text.replace("book_moved: {}", f"book_moved: {{{told}}}"), "utf8")
+
+
+def test_a_renamed_page_leaves_a_way_from_its_old_address(mini_book, new_page):
+    mini_book.notebook("01-second", CHAPTER.format(1, "Red"))
+    moved(mini_book, **{"01-first": "01-second"})
+    mini_book.build()
+    assert published(mini_book) == expected("01-second") | {"book/01-first.html"}
+    page = new_page()
+    page.goto((mini_book.html / "book" / "01-first.html").as_uri())
+    page.wait_for_url("**/book/01-second.html")
+    assert "01-first" not in (mini_book.html / "searchindex.js").read_text("utf8")
+
+
+@pytest.mark.parametrize("pages", [{"01-one": "intro"}, {"old": "nowhere"}])
+def test_an_old_name_that_is_in_use_or_a_new_one_that_is_not_is_a_warning(mini_book, pages):
+    mini_book.notebook("01-one", CHAPTER.format(1, "Red"))
+    moved(mini_book, **pages)
+    assert "book_moved" in mini_book.try_build().stderr
 
 
 def test_a_new_landing_page_is_where_the_front_door_leads(mini_book):
