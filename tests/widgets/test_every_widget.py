@@ -218,3 +218,36 @@ def test_forced_colours_keep_what_a_background_said(new_page, name, scheme):
     )
     drawn = set(lines) - {"none"}  # a curve without a stroke is not seen
     assert drawn <= {text}, "a line is drawn in a colour that the reader did not choose"
+
+
+MOVED = """() => {
+  window.before = {};
+  const set = model.set;
+  model.set = (name, value) => {
+    if (!(name in before)) before[name] = JSON.stringify(model.get(name));
+    set(name, value);
+  };
+}"""
+BACK = (
+    "() => Object.entries(before).map(([name, text]) => JSON.stringify(model.get(name)) === text)"
+)
+
+
+@pytest.mark.parametrize("name", [name for name in examples.ALL if name != "draw_digit"])  # Clear
+def test_reset_puts_back_what_was_moved(browser_page, name):
+    page = harness.show(browser_page, examples.ALL[name]())
+    page.evaluate(MOVED)
+    movable = page.locator(".vw [role=slider], .vw input[type=range]:enabled")
+    places = range(min(movable.count(), 2))
+    for place in places:
+        movable.nth(place).press("ArrowRight")
+        movable.nth(place).press("ArrowUp")
+    harness.settle(page)
+    if not places:
+        page.locator(".vw button:enabled").first.click()
+    assert page.evaluate("Object.keys(before).length"), "nothing has moved"
+    assert not all(page.evaluate(BACK)), "something differs from the beginning"
+    page.get_by_role("button", name="Reset", exact=True).last.click()
+    harness.settle(page)
+    if name != "train_vae":  # whose settings are the reader's, and whose run begins again
+        assert all(page.evaluate(BACK))

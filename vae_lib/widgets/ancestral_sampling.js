@@ -88,4 +88,4 @@ function render({ model, el }) {
   return undo.run;
 }
 
-export default { render };
+export default { render: withReset(render) };

@@ -189,4 +189,4 @@ function ribbon(context, places, style, look) {
   context.globalAlpha = 1;
 }
 
-export default { render };
+export default { render: withReset(render) };

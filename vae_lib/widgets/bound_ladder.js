@@ -121,4 +121,4 @@ function render({ model, el }) {
   return undo.run;
 }
 
-export default { render };
+export default { render: withReset(render) };

@@ -130,4 +130,4 @@ function voteBars(classes) {
   };
 }
 
-export default { render };
+export default { render: withReset(render) };

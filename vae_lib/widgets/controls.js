@@ -48,10 +48,30 @@ function listen(model, names, heard, undo) {
   }
 }
 
+const firstValues = new WeakMap(); // model -> traits as they were before the reader moved them
+
 // Send a trait to the model (and so to Python, where there is a kernel).
 function send(model, values) {
-  for (const [name, value] of Object.entries(values)) model.set(name, value);
+  const first = firstValues.get(model) ?? {};
+  firstValues.set(model, first);
+  for (const [name, value] of Object.entries(values)) {
+    if (!(name in first)) first[name] = structuredClone(model.get(name));
+    model.set(name, value);
+  }
   model.save_changes();
+}
+
+// A figure with a button at its foot that puts back what the reader has moved.
+function withReset(render) {
+  return (context) => {
+    const leave = render(context);
+    const { model, el } = context;
+    const reset = button("Reset", () => send(model, structuredClone(firstValues.get(model) ?? {})), {
+      title: "Put everything back as it was",
+    });
+    el.lastElementChild.append(h("div", { class: "vw-foot" }, reset));
+    return leave;
+  };
 }
 
 // ---- text ----------------------------------------------------------------------------------

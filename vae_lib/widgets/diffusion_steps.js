@@ -232,4 +232,4 @@ function player({ next, rewind, atEnd, undo }) {
   return { root, stop, playing: () => timer !== 0 };
 }
 
-export default { render };
+export default { render: withReset(render) };

@@ -183,4 +183,4 @@ function render({ model, el }) {
   return undo.run;
 }
 
-export default { render };
+export default { render: withReset(render) };
