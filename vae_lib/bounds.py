@@ -31,6 +31,11 @@ def noise(
 
     Raises:
         ValueError: for fewer than 1 of ``samples``, or a ``generator`` that is not where x is.
+
+    Example:
+        >>> from vae_lib.models import VAE
+        >>> noise(VAE(latent=2), torch.zeros(3, 784), torch.Generator().manual_seed(0), 5).shape
+        torch.Size([5, 3, 2])
     """
     if samples is not None and samples < 1:
         raise ValueError(f"samples is {samples}: it must be at least 1, or None for [B, D]")
@@ -94,7 +99,13 @@ def log_weights(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
 
 
 def log_joint(model: Latent, x: Tensor, z: Tensor) -> Tensor:
-    """log p(x, z) = log p(x|z) + log p(z): x [B, P], z [..., B, D] -> [..., B], nats."""
+    """log p(x, z) = log p(x|z) + log p(z): x [B, P], z [..., B, D] -> [..., B], nats.
+
+    Example:
+        >>> from vae_lib.models import VAE
+        >>> log_joint(VAE(latent=2), torch.zeros(3, 784), torch.zeros(5, 3, 2)).shape
+        torch.Size([5, 3])
+    """
     return model.log_likelihood(x, z) + model.log_prior(z)
 
 
@@ -128,6 +139,13 @@ def score_function(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
 
     ∇_φ E_q[log w] = E_q[log w ∇_φ log q(z|x)]: the path from φ to z is cut, so z could be
     discrete (Williams, 1992). Introduced in chapter 9.
+
+    Example:
+        >>> from vae_lib.models import VAE
+        >>> model, x = VAE(latent=2), torch.zeros(3, 784)
+        >>> eps = noise(model, x, torch.Generator().manual_seed(0))
+        >>> torch.allclose(score_function(model, x, eps), log_weights(model, x, eps))
+        True
     """
     q = _posterior(model, x, eps)
     z = q.sample(eps).detach()
@@ -142,6 +160,15 @@ def path_derivative(model: Latent, x: Tensor, eps: Tensor) -> Tensor:
     E_q[∇_φ log q(z|x)] = 0 at fixed z, so that part of the gradient is noise; without it the
     variance is 0 where q is the posterior (Roeder et al., 2017: "sticking the landing").
     Introduced in chapter 9.
+
+    Example:
+        The values are those of :func:`log_weights`; only the gradient differs:
+
+        >>> from vae_lib.models import VAE
+        >>> model, x = VAE(latent=2), torch.zeros(3, 784)
+        >>> eps = noise(model, x, torch.Generator().manual_seed(0))
+        >>> torch.allclose(path_derivative(model, x, eps), log_weights(model, x, eps))
+        True
     """
     q = _posterior(model, x, eps)
     z = q.sample(eps)
@@ -201,6 +228,15 @@ def free_bits_terms(
 
     Raises:
         ValueError: for a model whose q has no exact KL by dimension.
+
+    Example:
+        At a floor that no latent dimension reaches, all of them are charged the floor:
+
+        >>> from vae_lib.models import VAE
+        >>> g = torch.Generator().manual_seed(0)
+        >>> terms = free_bits_terms(VAE(latent=2), torch.zeros(3, 784), g, floor=9.0)
+        >>> torch.allclose(terms["loss"], terms["nll"] + 2 * 9)
+        True
     """
     q = _posterior(model, x, eps := noise(model, x, generator))
     if q.kl is None:
@@ -216,6 +252,11 @@ def reconstruction_terms(
     """An autoencoder's loss: "loss" = -log p(x|code) under its likelihood; [B], nats.
 
     ``generator`` is not used: an autoencoder draws nothing.
+
+    Example:
+        >>> from vae_lib.models import Autoencoder
+        >>> reconstruction_terms(Autoencoder(latent=2), torch.zeros(3, 784))["loss"].shape
+        torch.Size([3])
     """
     return {"loss": -model.log_likelihood(x, model.code(x))}
 

@@ -114,6 +114,10 @@ def read_card(path: str | Path) -> Card:
 
     Raises:
         FileNotFoundError, ValueError: as :func:`load_checkpoint`.
+
+    Example:
+        >>> read_card(SHIPPED / "vae-2d.safetensors")["settings"]["latent"]
+        2
     """
     return read_tensors(path)[1]
 

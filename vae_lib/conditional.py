@@ -59,6 +59,12 @@ class ConditionalVAE(VAE):
 
     Raises:
         ValueError, TypeError: as for a VAE, and for another ``net``.
+
+    Example:
+        >>> model = ConditionalVAE(latent=2)
+        >>> rows = labelled(torch.zeros(3, 784), torch.tensor([0, 4, 9]))
+        >>> model.posterior(rows).mu.shape
+        torch.Size([3, 2])
     """
 
     def __init__(
@@ -141,6 +147,11 @@ class OneClass(nn.Module):
 
     It takes images [B, P] without labels, so that every bound and estimator of the book reads
     log p(x|y) off it.
+
+    Example:
+        >>> threes = ConditionalVAE(latent=2).given(3)
+        >>> threes.posterior(torch.zeros(5, 784)).mu.shape  # images, without labels
+        torch.Size([5, 2])
     """
 
     def __init__(self, model: ConditionalVAE, y: int):

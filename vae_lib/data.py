@@ -196,7 +196,12 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def draw_pixels(images: Tensor, generator: torch.Generator) -> Tensor:
-    """:func:`binarise` for images that were checked when they came in: it looks at no value."""
+    """:func:`binarise` for images that were checked when they came in: it looks at no value.
+
+    Example:
+        >>> draw_pixels(torch.tensor([0.0, 1.0]), torch.Generator().manual_seed(0))
+        tensor([0., 1.])
+    """
     kind = torch.promote_types(images.dtype, torch.float32)  # half precision draws too coarsely
     uniform = torch.rand(images.shape, generator=generator, device=images.device, dtype=kind)
     return uniform.lt_(images).to(images.dtype)  # u in [0, 1): black and white stay as they are
@@ -230,6 +235,12 @@ def jitter(
 
     Light affine augmentation: it makes 4,000 digits worth more. ``generator`` lives on the
     device of ``images``; ``shape`` is a picture's height and width.
+
+    Example:
+        >>> digits = load_digits("heldout").images[:5]
+        >>> moved = jitter(digits, torch.Generator().manual_seed(0))
+        >>> moved.shape, bool((moved != digits).any())
+        (torch.Size([5, 784]), True)
     """
     (height, width), count = shape, len(images)
     device, dtype = images.device, images.dtype

@@ -45,6 +45,10 @@ def log_snr_schedule(steps: int, first: float = 7.0, last: float = -5.0) -> Tens
 
     Raises:
         ValueError: for fewer than 2 steps, or a λ that does not fall.
+
+    Example:
+        >>> [round(float(share), 3) for share in log_snr_schedule(4)]
+        [1.0, 0.999, 0.953, 0.269, 0.007]
     """
     if steps < 2:
         raise ValueError(f"steps is {steps}: a diffusion takes at least 2")
@@ -71,6 +75,12 @@ class Diffusion(nn.Module):
 
     Raises:
         ValueError: for an ``alpha_bar`` that does not fall from 1 to above 0.
+
+    Example:
+        >>> shares = cosine_schedule(10)
+        >>> model = Diffusion(Denoiser(2, shares, width=16), 2, shares)
+        >>> model.sample(5, torch.Generator().manual_seed(0)).shape  # t = 0 first
+        torch.Size([11, 5, 2])
     """
 
     bounded = False  # x may be any real numbers

@@ -434,6 +434,13 @@ def active_units(
     mean without bias. Introduced in chapter 12.
 
     Args and errors are those of :func:`log_likelihood`; at least 2 examples.
+
+    Example:
+        >>> from vae_lib import checkpoints, data
+        >>> model, g = checkpoints.load_shipped("vae-2d"), torch.Generator().manual_seed(0)
+        >>> x = data.binarise(data.load_digits("heldout").images[::10], g)
+        >>> active_units(model, x, g).active
+        tensor([True, True])
     """
     _check(model, x, samples)
     if len(x) < 2:

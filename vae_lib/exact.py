@@ -43,7 +43,13 @@ def plane(
     points: int,
     device: torch.device | str = "cpu",
 ) -> Grid:
-    """An even grid of ``points`` × ``points`` nodes on a rectangle, for a 2-D latent."""
+    """An even grid of ``points`` × ``points`` nodes on a rectangle, for a 2-D latent.
+
+    Example:
+        >>> grid = plane((-1, -1), (1, 1), 101)
+        >>> grid.nodes.shape, round(float(grid.log_weights.exp().sum()), 6)  # the area
+        (torch.Size([10201, 2]), 4.0)
+    """
     return _box(low, high, points, device)
 
 
@@ -101,6 +107,16 @@ def log_evidence(log_joint: Tensor, grid: Grid) -> Tensor:
 
     Warns:
         RuntimeWarning: if the grid is too coarse for the integrand.
+
+    Example:
+        z ~ N(0, 1) and x|z ~ N(z, 1) give x ~ N(0, 2); here at x = 0:
+
+        >>> from vae_lib.distributions import gaussian_log_prob, standard_normal_log_prob
+        >>> grid = line(-10, 10, 401)
+        >>> zero = torch.zeros(1, dtype=grid.nodes.dtype)
+        >>> joint = gaussian_log_prob(zero, grid.nodes, zero) + standard_normal_log_prob(grid.nodes)
+        >>> round(float(log_evidence(joint, grid)), 4), round(-0.5 * math.log(4 * math.pi), 4)
+        (-1.2655, -1.2655)
     """
     _fits(log_joint, grid)
     _warn_if_coarse(log_joint, grid)
@@ -117,6 +133,13 @@ def expectation_on_grid(log_q: Tensor, f: Tensor, grid: Grid) -> Tensor:
 
     Warns:
         RuntimeWarning: if the grid is too coarse for q.
+
+    Example:
+        >>> from vae_lib.distributions import standard_normal_log_prob
+        >>> grid = line(-10, 10, 401)
+        >>> log_q, square = standard_normal_log_prob(grid.nodes), grid.nodes[:, 0] ** 2
+        >>> round(float(expectation_on_grid(log_q, square, grid)), 6)  # the variance of N(0, 1)
+        1.0
     """
     _fits(log_q, grid)
     _warn_if_coarse(log_q, grid)

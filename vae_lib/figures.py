@@ -2,6 +2,7 @@
 
 Each function draws on ``ax`` (a new one if None) and returns it. Images and codes are tensors,
 models are passed as the functions they are used through; nothing else of ``vae_lib`` is needed.
+Introduced in chapters 1 and 10.
 """
 
 import math
@@ -53,6 +54,10 @@ def tile(images: Tensor, columns: int, gap: int = 2) -> Tensor:
 
     Raises:
         ValueError: if the images are not [N, 784], or there are none.
+
+    Example:
+        >>> tile(torch.zeros(6, 784), columns=3).shape  # 2 · 28 + 2 by 3 · 28 + 4
+        torch.Size([58, 88])
     """
     if images.ndim != 2 or images.shape[1] != 784 or len(images) == 0:
         raise ValueError(f"images have shape {list(images.shape)}, not [N, 784] with N > 0")

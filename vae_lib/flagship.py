@@ -138,6 +138,11 @@ class FlagshipVAE(VAE):
     Raises:
         ValueError: for values that build no model; the message says which.
         TypeError: for sizes that are no whole numbers.
+
+    Example:
+        >>> model = FlagshipVAE(latent=8, hidden=(32,))
+        >>> model.reconstruct(torch.zeros(3, 784)).shape
+        torch.Size([3, 784])
     """
 
     def __init__(

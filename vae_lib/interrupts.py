@@ -1,4 +1,4 @@
-"""Ctrl-C as a flag, for work that must never be left half done."""
+"""Ctrl-C as a flag, for work that must never be left half done: fit, from chapter 1 on."""
 
 import signal
 import threading

@@ -78,6 +78,10 @@ def mlp(*sizes: int) -> nn.Sequential:
     """Linear layers of the given ``sizes`` with SiLU between them, none after the last.
 
     SiLU is smooth, which the quadrature of :mod:`vae_lib.exact` repays with accuracy.
+
+    Example:
+        >>> [type(layer).__name__ for layer in mlp(784, 64, 2)]
+        ['Linear', 'SiLU', 'Linear']
     """
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
@@ -152,6 +156,10 @@ class MixturePrior(nn.Module):
     """p(z) = Σ_m w_m N(z; μ_m, diag σ_m²): a learned mixture, over z of ``latent`` dimensions.
 
     Begins with equal weights, means drawn from N(0, I) and σ = 1. Introduced in chapter 14.
+
+    Example:
+        >>> MixturePrior(components=3, latent=2, seed=0).log_prob(torch.zeros(5, 2)).shape
+        torch.Size([5])
     """
 
     def __init__(self, components: int, latent: int, seed: int):
@@ -196,6 +204,11 @@ class Autoencoder(nn.Module):
     Raises:
         ValueError: for values that build no model; the message says which.
         TypeError: for sizes that are no whole numbers.
+
+    Example:
+        >>> model = Autoencoder(latent=2)
+        >>> model.code(torch.zeros(3, 784)).shape, model.reconstruct(torch.zeros(3, 784)).shape
+        (torch.Size([3, 2]), torch.Size([3, 784]))
     """
 
     outputs_per_latent = 1

@@ -273,6 +273,12 @@ def evaluate(
 
     Raises:
         ValueError, TypeError: as :func:`fit`.
+
+    Example:
+        >>> from vae_lib.bounds import elbo_terms
+        >>> from vae_lib.models import VAE
+        >>> sorted(evaluate(VAE(latent=2), torch.zeros(3, 784), elbo_terms))
+        ['heldout_criterion', 'heldout_kl', 'heldout_loss', 'heldout_nll']
     """
     _check_numbers(1, batch_size, None, binarisation)
     _check_set(images, "images", model)

@@ -18,7 +18,7 @@ def write_digits(app, exception):
     if exception is not None or app.builder.format != "html" or not is_used(app.env):
         return
     from vae_lib.data import load_digits
-    from vae_lib.widgets.train_vae import digits_script, pack_digits
+    from vae_lib.widgets._digits import digits_script, pack_digits
 
     def shrunk(images):
         return images.reshape(-1, 14, 2, 14, 2).mean((2, 4)).flatten(1)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from book_site import reference
 
-import vae_lib
+import vae_lib.widgets
 
-PAGES = sorted((Path(__file__).parents[2] / "book" / "reference").glob("*.md"))
+BOOK = Path(__file__).parents[2] / "book"
+PAGES = sorted((BOOK / "reference").glob("*.md"))
 FOUND = pkgutil.walk_packages(vae_lib.__path__, "vae_lib.")
 MODULES = [found.name for found in FOUND if not re.search(r"\._", found.name)]
 PUBLIC = [
@@ -32,15 +33,26 @@ def listed(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("thing", PUBLIC)
-def test_what_is_public_has_a_text(thing):
-    """And types, which mypy asks for in test_types.py."""
-    assert len((inspect.getdoc(thing) or "").split()) >= 4
+def test_what_is_public_has_a_text_and_says_where_it_comes_from(thing):
+    """A chapter or a work is named here or in the module's text, or chapters use it."""
+    text = inspect.getdoc(thing) or ""
+    assert len(text.split()) >= 4
+    name = f"{thing.__module__}.{thing.__name__}"
+    module = importlib.import_module(thing.__module__).__doc__
+    used = re.sub(r"(widgets)\.\w+\.", r"\1.", name) in reference.users(BOOK)
+    assert used or re.search(r"[Cc]hapter|Exercise|\(\d{4}\)|, \d{4}\)", text + module)
 
 
 def test_every_module_has_its_page():
     pages = [name for page in PAGES for name in listed(page)]
     inside = {name for name in MODULES if name.startswith("vae_lib.widgets.")}  # by the package
     assert sorted(pages) == sorted(set(MODULES) - inside)
+
+
+def test_every_figure_is_on_the_page_that_the_package_stands_for():
+    """The page lists what ``__all__`` names; no public name of a figure's module is left out."""
+    inside = [p.values[0] for p in PUBLIC if p.values[0].__module__.startswith("vae_lib.widgets.")]
+    assert {thing.__name__ for thing in inside} == set(vae_lib.widgets.__all__)
 
 
 def examples(name: str) -> list[doctest.DocTest]:
@@ -81,7 +93,7 @@ def test_an_example_that_says_something_else_is_found():
 
 
 def test_users_are_read_from_the_code():
-    users = reference.users(Path(__file__).parents[2] / "book")
+    users = reference.users(BOOK)
     assert "10-the-vae" in users["vae_lib.bounds.elbo_terms"]
     assert "13-steering" in users["vae_lib.widgets.ClassLatentPad"]
     assert "01-autoencoders" not in users["vae_lib.bounds.elbo_terms"]

@@ -35,7 +35,7 @@ from vae_lib.widgets.gradient_spread import GradientSpread
 from vae_lib.widgets.lambda_plane import LambdaPlane
 from vae_lib.widgets.latent_pad import LatentPad
 from vae_lib.widgets.rate_distortion import RateDistortion
-from vae_lib.widgets.rerun import RerunPanel, Settings
+from vae_lib.widgets.rerun import Picture, RerunPanel, Settings
 from vae_lib.widgets.train_vae import TrainVAE
 from vae_lib.widgets.two_gaussians import TwoGaussians
 
@@ -51,6 +51,7 @@ __all__ = [
     "GradientSpread",
     "LambdaPlane",
     "LatentPad",
+    "Picture",
     "RateDistortion",
     "RerunPanel",
     "Settings",

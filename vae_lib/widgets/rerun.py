@@ -1,6 +1,7 @@
 """The rerun panel: choose settings, train again, see the result. It needs a kernel.
 
 Plain ipywidgets, since the work is Python's. On the static page only its picture shows.
+Chapter 10 has one.
 """
 
 import threading

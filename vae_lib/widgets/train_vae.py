@@ -1,16 +1,15 @@
 """A VAE that learns in the page, with no kernel: hand-written backpropagation in a Web Worker."""
 
-import base64
 import json
 
 import numpy as np
-import torch
 import traitlets
 from torch import Tensor
 
 from vae_lib.widgets import _assets, _stills
+from vae_lib.widgets._digits import HELD, PIXELS, TRAIN, pack_digits
 
-PIXELS, TRAIN, HELD, SHOWN = 196, 4000, 1000, 10  # as in vae_trainer.js
+SHOWN = 10  # digits, as in vae_trainer.js
 # The worker's text: it has a scope of its own, so the arithmetic is in front of it.
 TRAINER = "\n".join(
     (_assets.FOLDER / name).read_text(encoding="utf-8") for name in ("maths.js", "vae_trainer.js")
@@ -37,6 +36,7 @@ class TrainVAE(_stills.TouchableFigure):
         ValueError: for other sizes, values outside [0, 1], or a ``beta`` out of range.
 
     Example:
+        >>> import torch
         >>> figure = TrainVAE(torch.zeros(4000, 196), torch.zeros(1000, 196), torch.zeros(1000))
         >>> len(figure.digits), len(figure.packed)  # sent when asked for
         (0, 491000)
@@ -89,22 +89,3 @@ class TrainVAE(_stills.TouchableFigure):
         for panel, grey in zip(panels, greys[TRAIN + 30 :: 100], strict=True):
             _stills.digit(panel, grey.ravel(), "")
         return figure
-
-
-def pack_digits(train: Tensor, heldout: Tensor, labels: Tensor) -> bytes:
-    """Two pixels a byte in sixteen levels of grey, first those to train on; then the labels."""
-    for images, count, name in ((train, TRAIN, "train"), (heldout, HELD, "heldout")):
-        if list(images.shape) != [count, PIXELS]:
-            raise ValueError(f"{name} is {list(images.shape)}: it must be [{count}, {PIXELS}]")
-        if not bool(((images >= 0) & (images <= 1)).all()):
-            raise ValueError(f"{name} has values outside [0, 1]: it must hold grey levels")
-    if list(labels.shape) != [HELD]:
-        raise ValueError(f"labels is {list(labels.shape)}: it must be [{HELD}], one for each digit")
-    greys = (torch.cat([train, heldout]).cpu() * 15).round().to(torch.uint8).reshape(-1, 2)
-    pixels = (greys[:, 0] * 16 + greys[:, 1]).numpy().tobytes()
-    return pixels + labels.to(torch.uint8).cpu().numpy().tobytes()
-
-
-def digits_script(packed: bytes) -> str:
-    """A classic script that brings the digits to a page of the book: see train_vae.js."""
-    return f'window.bookDigits = "{base64.b64encode(packed).decode()}";\n'
