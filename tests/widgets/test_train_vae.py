@@ -237,7 +237,8 @@ def test_it_trains_until_it_is_paused_and_starts_again_at_reset(browser_page):
     page = started(browser_page, digits_figure(), press="Train")
     wait_for_epoch(page, 3)
     page.get_by_role("button", name="Pause").click()
-    page.wait_for_timeout(800)  # the epoch that was under way
+    # One epoch is always under way; when it has come in, and no sooner, the figure says so.
+    page.locator("[aria-live]").filter(has_text="After").wait_for(state="attached")
     ended = epoch_slider(page).get_attribute("max")
     page.wait_for_timeout(800)
     assert epoch_slider(page).get_attribute("max") == ended
