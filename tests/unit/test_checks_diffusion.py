@@ -87,6 +87,7 @@ ALSO_RIGHT = [
     ("step_back", step_by_regression),
     ("three_names", names_by_guess),
     ("gaussian_term", term_by_torch),
+    ("gaussian_term", lambda *given: term(*given).reshape(1)),
 ]
 
 
@@ -132,7 +133,12 @@ WRONG = [
         lambda k, K: (usage(k, K)[0], by_place(k, K).sum() / math.log(2)),
         "own frequencies",
     ),
-    ("codebook_usage", lambda k, K: (6.5, 21.6), "expected"),
+    (
+        "codebook_usage",
+        lambda k, K: ((k.shape[1] * usage(k, K)[0].log()).exp(), 1.0),
+        "a whole picture",
+    ),
+    ("codebook_usage", lambda k, K: (8.0, 24.0), "expected"),
     ("step_back", lambda *a: step(*a)[0], "return two values"),
     ("step_back", wrong_mean(lambda x, y, b, n: step(y, x, b, n)[0]), "changed places"),
     (
@@ -163,6 +169,12 @@ WRONG = [
         wrong_mean(lambda x, y, b, n: torch.cat([step(x, y, b, n)[0][:, :2], x[:, 2:]], 1)),
         "expected",
     ),
+    ("step_back", wrong_mean(lambda x, y, b, n: step(x, y, n, b)[0]), "changed places"),
+    (
+        "step_back",
+        wrong_mean(lambda x, y, b, n: step(x, y, b, n)[0] / step(x, y, b, n)[1]),
+        "sum of the precisions",
+    ),
     ("step_back", wrong_variance(lambda v, b, n: beta_of(b, n)), "variance of p"),
     ("step_back", wrong_variance(lambda v, b, n: v.sqrt()), "standard deviation"),
     ("step_back", wrong_variance(lambda v, b, n: 1 / v), "precision"),
@@ -185,6 +197,11 @@ WRONG = [
     ("three_names", lambda x, e, s: (names(x, e, s)[0], -e * (1 - s).sqrt()), "do not multiply"),
     ("three_names", lambda x, e, s: (names(x, e, s)[0], -e / s.sqrt()), "not by √ᾱ_t"),
     ("three_names", lambda x, e, s: (names(x, e, s)[0], -x), "t = T only"),
+    (
+        "three_names",
+        lambda x, e, s: (names(x, e, s)[0], -(x - s.sqrt() * e) / (1 - s)),
+        "is not that guess",
+    ),
     ("gaussian_term", lambda *a: 2 * term(*a), "half"),
     (
         "gaussian_term",

@@ -24,15 +24,17 @@ def _draws(*shape: int, seed: int) -> Tensor:
 @exercise
 def codebook_usage(answer) -> str:
     """Exercise 15.1: ``answer(k, K)`` is (perplexity, bits for a picture of G codes)."""
-    for size, used, places in ((32, 8, 8), (10, 7, 3)):
-        generator = torch.Generator().manual_seed(size)
-        k = torch.randint(used, (50, places), generator=generator)
-        k = torch.where(k == 1, 0, k)  # code 1 is dead, code 0 is used twice as often
+    generator = torch.Generator().manual_seed(10)
+    uneven = torch.randint(7, (50, 3), generator=generator)
+    uneven = torch.where(uneven == 1, 0, uneven)  # code 1 is dead, code 0 has its share
+    alike = torch.arange(8).expand(50, 8)  # each place has a code of its own
+    for k, size, used in ((uneven, 10, "6 of 10 codes"), (alike, 32, "8 of 32 codes, used alike")):
+        places = k.shape[1]
         share = torch.bincount(k.flatten(), minlength=size).double() / k.numel()
         nats = torch.special.entr(share).sum()
         bits = nats / LOG_2
         got = _pair(answer(k, size), "the perplexity and the bits")
-        said = f"{used} of {size} codes, {places} places"
+        said = f"{used}, {places} places"
         by_place = torch.stack(
             [torch.bincount(row, minlength=size) / len(k) for row in k.T]
         ).double()
@@ -44,6 +46,9 @@ def codebook_usage(answer) -> str:
             "the sign of the entropy is turned round": (-nats).exp(),
             "that counts the codes in use: weigh them by how often": (share > 0).sum(),
             "that is the size of the codebook": size,
+            "that is the perplexity of a whole picture: the codebook's is that of one code": (
+                (places * nats).exp()
+            ),
             "that is the mean of the places' perplexities: the places share one codebook": (
                 torch.special.entr(by_place).sum(1).exp().mean()
             ),
@@ -78,6 +83,9 @@ def step_back(answer) -> str:
         variance = beta * (1 - before) / (1 - now)
         got = _pair(answer(x_0, x_t, before, now), "the mean [B, D] and the variance")
         said = f"shares {shares[0]:g} and {shares[1]:g}"
+        turned = 1 - before / now
+        swapped = now.sqrt() * turned / (1 - before) * x_0
+        swapped = swapped + (before / now).sqrt() * (1 - now) / (1 - before) * x_t
         hints = {
             "x_0 and x_t have changed places": a * x_t + b * x_0,
             "the share enters by its root: √ᾱ_{t-1} in front of x_0": (
@@ -91,6 +99,10 @@ def step_back(answer) -> str:
                 before.sqrt() * x_0 + now.sqrt() * (1 - before) / (1 - now) * x_t
             ),
             "√ᾱ_{t-1} in front of x_0, not √ᾱ_t": now.sqrt() * beta / (1 - now) * x_0 + b * x_t,
+            "ᾱ_{t-1} and ᾱ_t have changed places": swapped,
+            "the two pulls are to be divided by the sum of the precisions": (
+                (a * x_0 + b * x_t) / variance
+            ),
         }
         close(got[0], a * x_0 + b * x_t, f"the mean ({said})", hints=hints, rtol=1e-6)
         more = {
@@ -138,6 +150,9 @@ def three_names(answer) -> str:
             "divide by √(1 - ᾱ_t), do not multiply": -eps * spread,
             "divide by √(1 - ᾱ_t), not by √ᾱ_t": -eps / share.sqrt(),
             "that is the score of N(0, I), true for t = T only": -x_t,
+            "the slope is towards √ᾱ_t times the guess at x_0; ε̂ is not that guess": (
+                -(x_t - share.sqrt() * eps) / (1 - share)
+            ),
         }
         close(got[1], score, f"the score ({said})", hints=more, rtol=1e-6)
     return "One prediction, three units: noise, data, and one over data."
@@ -179,5 +194,8 @@ def gaussian_term(answer) -> str:
             "those are bits: use the natural logarithm": want / LOG_2,
         }
         said = f"the term for s = {s:g}, shares {shares[0]:g} and {shares[1]:g}"
-        close(answer(s, before, now), want, said, hints=hints, rtol=1e-6)
+        got = answer(s, before, now)
+        if isinstance(got, Tensor) and got.numel() == 1:
+            got = got.reshape(())  # [1] is one number too
+        close(got, want, said, hints=hints, rtol=1e-6)
     return "For s = 1 it is ½ log((1 - ᾱ_t) / (1 - ᾱ_{t-1})), and the sum over t telescopes."

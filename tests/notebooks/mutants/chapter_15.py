@@ -4,8 +4,8 @@
 MUTANTS = [
     Mutant(
         cell="diffusion-straight",
-        old="phi[:, None], 0.5).cdf",
-        new="phi[:, None], 0.2).cdf",
+        old="spread=0.5)",
+        new="spread=0.2)",
         slip="noise so narrow that the sum over codes has steps",
     ),
     Mutant(
@@ -64,8 +64,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="diffusion-train",
-        old='noise_terms(model, draw(256, g), g)["loss"]',
-        new='noise_terms(model, 0.5 * draw(256, g), g)["loss"]',
+        old="draw(256, g)",
+        new="0.5 * draw(256, g)",
         slip="trained on data of another scale",
     ),
     Mutant(
@@ -73,6 +73,30 @@ MUTANTS = [
         old="spread = share * WIDTH**2 + 1 - share",
         new="spread = share * WIDTH + 1 - share",
         slip="a standard deviation for a variance in the exact density",
+    ),
+    Mutant(
+        cell="diffusion-train",
+        old="a**2 / (2 * beta) * error",
+        new="a / (2 * beta) * error",
+        slip="the weight of the error is not squared, by hand",
+    ),
+    Mutant(
+        cell="diffusion-widths",
+        old="sigma2 = tilde + ",
+        new="sigma2 = ",
+        slip="the variance that remains when x_0 is known left out",
+    ),
+    Mutant(
+        cell="diffusion-exact",
+        old="ratio += ",
+        new="ratio = ",
+        slip="the same, for the spiral",
+    ),
+    Mutant(
+        cell="diffusion-again",
+        old="torch.randn(x.shape, generator=generator)",
+        new="torch.zeros(x.shape)",
+        slip="down again without new noise",
     ),
     Mutant(
         cell="diffusion-exact",
@@ -94,8 +118,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="diffusion-latent",
-        old="inside = model.bound_terms(scale * z, eps).sum(0) - 2 * math.log(scale)",
-        new="inside = model.bound_terms(scale * z, eps).sum(0)",
+        old="- 2 * math.log(scale)",
+        new="",
         slip="the change of variables forgotten",
     ),
     Mutant(
@@ -103,6 +127,12 @@ MUTANTS = [
         old="factor = 1 / coded.mu.std()",
         new="factor = coded.mu.std()",
         slip="multiplied by the spread in place of divided",
+    ),
+    Mutant(
+        cell="diffusion-factor-p",
+        old="* s**2",
+        new="* s",
+        slip="a standard deviation in a ratio of powers",
     ),
     Mutant(
         cell="diffusion-latent",
