@@ -43,33 +43,38 @@ def step_by_regression(x_0, x_t, before, now):
     return mean, variance.expand(x_0.shape)
 
 
-def names(x_t, eps, share):
-    spread = (1 - share).sqrt()
-    return (x_t - spread * eps) / share.sqrt(), -eps / spread
+def names(x_t, v, share):
+    signal, noise = share.sqrt(), (1 - share).sqrt()
+    eps = noise * x_t + signal * v
+    return signal * x_t - noise * v, eps, -eps / noise
 
 
-def names_by_guess(x_t, eps, share):
-    """The score as the slope towards the guess, as in (2.6)."""
-    guess = (x_t - (1 - share).sqrt() * eps) / share.sqrt()
-    return guess, (share.sqrt() * guess - x_t) / (1 - share)
+def names_by_solving(x_t, v, share):
+    """Two equations with two unknowns; the score as the slope towards the guess, as in (2.6)."""
+    signal, noise = share.sqrt(), (1 - share).sqrt()
+    turn = torch.stack([torch.stack([signal, noise]), torch.stack([-noise, signal])])
+    guess, eps = torch.linalg.solve(turn, torch.stack([x_t, v]).flatten(1)).unflatten(1, x_t.shape)
+    return guess.float(), eps, (signal * guess - x_t) / (1 - share)
 
 
-def parts(s, before, now):
-    beta, ratio = beta_of(before, now), (1 - before) / (1 - now)
-    a = before.sqrt() * beta / (1 - now)
-    return a, beta, ratio, s**2 * (1 - now) / (now * s**2 + 1 - now)
+def step_variances(s, before, now):
+    beta = beta_of(before, now)
+    error = s**2 * (1 - now) / (now * s**2 + 1 - now)
+    return (1 - before) / (1 - now) * beta + before * (beta / (1 - now)) ** 2 * error
 
 
-def term(s, before, now):
-    a, beta, ratio, error = parts(s, before, now)
-    return 0.5 * (a**2 * error / beta + ratio - 1 - ratio.log())
+def variance(s, before, now):
+    sigma2 = step_variances(s, before, now)
+    return sigma2.mean(), 0.5 * (sigma2.mean() / sigma2).log().sum()
 
 
-def term_by_torch(s, before, now):
-    """The mean over errors of a divergence that is quadratic in them: at the root mean square."""
-    a, beta, ratio, error = parts(s, before, now)
-    q = Normal(a * error.sqrt(), (ratio * beta).sqrt())
-    return float(kl_divergence(q, Normal(torch.zeros_like(beta), beta.sqrt())))
+def variance_by_torch(s, before, now):
+    """The regression of x_{t-1} on x_t, and torch's divergence."""
+    root = (now / before).sqrt()
+    below, above = before * s**2 + 1 - before, now * s**2 + 1 - now
+    sigma2 = below - root**2 * below**2 / above
+    right, one = Normal(0 * s, sigma2.sqrt()), Normal(0 * s, sigma2.mean().sqrt())
+    return sigma2.mean().reshape(()), float(kl_divergence(right, one).sum())
 
 
 def by_place(k, K):
@@ -80,24 +85,14 @@ RIGHT = {
     "codebook_usage": usage,
     "step_back": step,
     "three_names": names,
-    "gaussian_term": term,
+    "one_variance": variance,
 }
 ALSO_RIGHT = [
     ("codebook_usage", usage_by_torch),
     ("step_back", step_by_regression),
-    ("three_names", names_by_guess),
-    ("gaussian_term", term_by_torch),
-    ("gaussian_term", lambda *given: term(*given).reshape(1)),
+    ("three_names", names_by_solving),
+    ("one_variance", variance_by_torch),
 ]
-
-
-def widths(ratio):
-    return ratio - 1 - ratio.log()
-
-
-def wrong_term(change):
-    """An answer to 15.4 made of its parts (s, a, β, ratio, error, ᾱ_t)."""
-    return lambda s, b, n: change(s, *parts(s, b, n), n)
 
 
 def wrong_mean(change):
@@ -139,6 +134,11 @@ WRONG = [
         "a whole picture",
     ),
     ("codebook_usage", lambda k, K: (8.0, 24.0), "expected"),
+    (
+        "codebook_usage",
+        lambda k, K: ((-(shares(k, K) * shares(k, K).log()).sum()).exp(), 1.0),
+        "NaN",
+    ),
     ("step_back", lambda *a: step(*a)[0], "return two values"),
     ("step_back", wrong_mean(lambda x, y, b, n: step(y, x, b, n)[0]), "changed places"),
     (
@@ -172,6 +172,11 @@ WRONG = [
     ("step_back", wrong_mean(lambda x, y, b, n: step(x, y, n, b)[0]), "changed places"),
     (
         "step_back",
+        wrong_mean(lambda x, y, b, n: step(x, b.sqrt() * y, b, n)[0]),
+        "not of ᾱ_t",
+    ),
+    (
+        "step_back",
         wrong_mean(lambda x, y, b, n: step(x, y, b, n)[0] / step(x, y, b, n)[1]),
         "sum of the precisions",
     ),
@@ -185,58 +190,99 @@ WRONG = [
         "other way round",
     ),
     ("step_back", wrong_variance(lambda v, b, n: v.log()), "logarithm"),
-    ("three_names", lambda x, e, s: names(x, e, s)[0], "return two values"),
-    ("three_names", lambda x, e, s: (x - (1 - s).sqrt() * e, e), "data were shrunk"),
-    ("three_names", lambda x, e, s: (names(x, -e, s)[0], e), "not added"),
-    ("three_names", lambda x, e, s: ((x - e) / s.sqrt(), e), "not ε"),
-    ("three_names", lambda x, e, s: ((x - (1 - s) * e) / s.sqrt(), e), "is a variance"),
-    ("three_names", lambda x, e, s: ((x - (1 - s).sqrt() * e) / s, e), "root of ᾱ_t"),
-    ("three_names", lambda x, e, s: (names(x, e, s)[0], -names(x, e, s)[1]), "the sign"),
-    ("three_names", lambda x, e, s: (names(x, e, s)[0], -e), "divide by √(1 - ᾱ_t), the"),
-    ("three_names", lambda x, e, s: (names(x, e, s)[0], -e / (1 - s)), "not by the variance"),
-    ("three_names", lambda x, e, s: (names(x, e, s)[0], -e * (1 - s).sqrt()), "do not multiply"),
-    ("three_names", lambda x, e, s: (names(x, e, s)[0], -e / s.sqrt()), "not by √ᾱ_t"),
-    ("three_names", lambda x, e, s: (names(x, e, s)[0], -x), "t = T only"),
+    ("three_names", lambda x, v, s: names(x, v, s)[:2], "return three values"),
+    ("three_names", lambda x, v, s: (names(x, -v, s)[0], v, v), "other way: v has"),
+    ("three_names", lambda x, v, s: (names(x, v, s)[1], v, v), "that is the noise"),
+    ("three_names", lambda x, v, s: (s * x - (1 - s) * v, v, v), "enters by its root"),
+    ("three_names", lambda x, v, s: (names(x, v, 1 - s)[0], v, v), "changed places"),
     (
         "three_names",
-        lambda x, e, s: (names(x, e, s)[0], -(x - s.sqrt() * e) / (1 - s)),
-        "is not that guess",
-    ),
-    ("gaussian_term", lambda *a: 2 * term(*a), "half"),
-    (
-        "gaussian_term",
-        wrong_term(lambda s, a, β, r, e, n: 0.5 * a**2 * e / β),
-        "variances differ too",
-    ),
-    ("gaussian_term", wrong_term(lambda s, a, β, r, e, n: 0.5 * widths(r)), "means differ too"),
-    (
-        "gaussian_term",
-        wrong_term(lambda s, a, β, r, e, n: 0.5 * (a * e / β + widths(r))),
-        "a_t is squared",
+        lambda x, v, s: ((x - (1 - s).sqrt() * v) / s.sqrt(), v, v),
+        "for the noise, as",
     ),
     (
-        "gaussian_term",
-        wrong_term(lambda s, a, β, r, e, n: 0.5 * (a**2 * e / (β * r) + widths(r))),
-        "not by that of q",
+        "three_names",
+        lambda x, v, s: (names(x, v, s)[0], names(x, -v, s)[1], v),
+        "both parts are added",
     ),
-    ("gaussian_term", lambda s, b, n: term(s**0.5, b, n), "has s²"),
-    ("gaussian_term", lambda s, b, n: term(s, b, n) + ((1 - b) / (1 - n)).log(), "sign of the"),
+    ("three_names", lambda x, v, s: (names(x, v, s)[0], v, v), "v itself"),
+    ("three_names", lambda x, v, s: (names(x, v, s)[0], names(x, v, s)[0], v), "guess at x_0"),
     (
-        "gaussian_term",
-        wrong_term(lambda s, a, β, r, e, n: 0.5 * (a**2 * e / β + widths(1 / r))),
-        "turned round",
+        "three_names",
+        lambda x, v, s: (names(x, v, s)[0], (1 - s) * x + s * v, v),
+        "enters by its root",
+    ),
+    ("three_names", lambda x, v, s: (*names(x, v, s)[:2], -names(x, v, s)[2]), "the sign"),
+    (
+        "three_names",
+        lambda x, v, s: (*names(x, v, s)[:2], -names(x, v, s)[1]),
+        "divide by √(1 - ᾱ_t), the",
     ),
     (
-        "gaussian_term",
-        wrong_term(lambda s, a, β, r, e, n: 0.5 * (a**2 * n / (1 - n) * e / β + widths(r))),
-        "error in ε",
+        "three_names",
+        lambda x, v, s: (*names(x, v, s)[:2], -names(x, v, s)[1] / (1 - s)),
+        "not by the variance",
     ),
     (
-        "gaussian_term",
-        wrong_term(lambda s, a, β, r, e, n: 0.5 * (a**2 * s**2 / β + widths(r))),
-        "smaller than the data's",
+        "three_names",
+        lambda x, v, s: (*names(x, v, s)[:2], -names(x, v, s)[1] * (1 - s).sqrt()),
+        "do not multiply",
     ),
-    ("gaussian_term", lambda *a: term(*a) / math.log(2), "bits"),
-    ("gaussian_term", lambda s, b, n: 0.15, "expected"),
+    (
+        "three_names",
+        lambda x, v, s: (*names(x, v, s)[:2], -names(x, v, s)[1] / s.sqrt()),
+        "not by √ᾱ_t",
+    ),
+    ("three_names", lambda x, v, s: (*names(x, v, s)[:2], -x), "t = T only"),
+    (
+        "three_names",
+        lambda x, v, s: (*names(x, v, s)[:2], -v / (1 - s).sqrt()),
+        "takes v for the noise",
+    ),
+    ("one_variance", lambda s, b, n: variance(s, b, n)[0], "return two values"),
+    ("one_variance", lambda s, b, n: (beta_of(b, n), 1.0), "best where all spreads are 1"),
+    ("one_variance", lambda s, b, n: ((1 - b) / (1 - n) * beta_of(b, n), 1.0), "x_0 is not known"),
+    (
+        "one_variance",
+        lambda s, b, n: (variance(s, b, n)[0] - (1 - b) / (1 - n) * beta_of(b, n), 1.0),
+        "leaves out",
+    ),
+    ("one_variance", lambda *a: (step_variances(*a).log().mean().exp(), 1.0), "geometric"),
+    ("one_variance", lambda *a: (1 / (1 / step_variances(*a)).mean(), 1.0), "harmonic"),
+    ("one_variance", lambda *a: (step_variances(*a).sqrt().mean() ** 2, 1.0), "squared"),
+    ("one_variance", lambda *a: (variance(*a)[0].sqrt(), 1.0), "a standard deviation"),
+    ("one_variance", lambda *a: (step_variances(*a).sum(), 1.0), "the sum"),
+    ("one_variance", lambda *a: (step_variances(*a), 1.0), "the shape"),
+    ("one_variance", lambda *a: (variance(*a)[0], 2 * variance(*a)[1]), "half"),
+    ("one_variance", lambda *a: (variance(*a)[0], -variance(*a)[1]), "the sign"),
+    (
+        "one_variance",
+        lambda s, b, n: (variance(s, b, n)[0], variance(s, b, n)[1] / len(s)),
+        "adds them",
+    ),
+    ("one_variance", lambda *a: (variance(*a)[0], variance(*a)[1] / math.log(2)), "bits"),
+    (
+        "one_variance",
+        lambda s, b, n: (
+            variance(s, b, n)[0],
+            kl_divergence(
+                Normal(0 * s, beta_of(b, n).sqrt() * 0 + step_variances(s, b, n).sqrt()),
+                Normal(0 * s, beta_of(b, n).sqrt()),
+            ).sum(),
+        ),
+        "what β_t loses",
+    ),
+    (
+        "one_variance",
+        lambda s, b, n: (
+            variance(s, b, n)[0],
+            kl_divergence(
+                Normal(0 * s, variance(s, b, n)[0].sqrt()),
+                Normal(0 * s, step_variances(s, b, n).sqrt()),
+            ).sum(),
+        ),
+        "q first",
+    ),
+    ("one_variance", lambda s, b, n: (0.2, 0.1), "expected"),
 ]
 globals().update(make_tests(checks, RIGHT, WRONG, ALSO_RIGHT))

@@ -112,7 +112,8 @@ def close(
             raise Wrong(f"{what}: {hint}.")
     if got.shape != want.shape:
         raise Wrong(f"{what}: the shape should be {list(want.shape)}, yours is {list(got.shape)}.")
-    raise Wrong(f"{what}: expected {_short(want)}, got {_short(got)}.")
+    digits = 4 if _short(want) != _short(got) else 9  # a small error is to be seen
+    raise Wrong(f"{what}: expected {_short(want, digits)}, got {_short(got, digits)}.")
 
 
 def as_tensor(value, what: str) -> Tensor:
@@ -129,6 +130,6 @@ def _same(got: Tensor, want: Tensor, rtol: float, atol: float) -> bool:
     return got.shape == want.shape and torch.allclose(got, want, rtol=rtol, atol=atol)
 
 
-def _short(tensor: Tensor) -> str:
-    values = ", ".join(f"{v:.4g}" for v in tensor.flatten()[:3].tolist())
+def _short(tensor: Tensor, digits: int = 4) -> str:
+    values = ", ".join(f"{v:.{digits}g}" for v in tensor.flatten()[:3].tolist())
     return f"{values}, …" if tensor.numel() > 3 else values

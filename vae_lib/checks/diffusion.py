@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from vae_lib.checks import Wrong, close, exercise
+from vae_lib.checks import Wrong, as_tensor, close, exercise
 
 LOG_2 = math.log(2)
 
@@ -53,6 +53,8 @@ def codebook_usage(answer) -> str:
                 torch.special.entr(by_place).sum(1).exp().mean()
             ),
         }
+        if bool(as_tensor(got[0], "the perplexity").isnan().any()):
+            raise Wrong("the perplexity is NaN: 0 log 0 is 0, but 0 times -inf is not.")
         close(got[0], nats.exp(), f"the perplexity ({said})", hints=hints, rtol=1e-5)
         more = {
             "those are nats: divide by log 2": places * nats,
@@ -100,6 +102,9 @@ def step_back(answer) -> str:
             ),
             "√ᾱ_{t-1} in front of x_0, not √ᾱ_t": now.sqrt() * beta / (1 - now) * x_0 + b * x_t,
             "ᾱ_{t-1} and ᾱ_t have changed places": swapped,
+            "√(1 - β_t) is the root of ᾱ_t / ᾱ_{t-1}, not of ᾱ_t": (
+                a * x_0 + now.sqrt() * (1 - before) / (1 - now) * x_t
+            ),
             "the two pulls are to be divided by the sum of the precisions": (
                 (a * x_0 + b * x_t) / variance
             ),
@@ -123,79 +128,86 @@ def step_back(answer) -> str:
 
 @exercise
 def three_names(answer) -> str:
-    """Exercise 15.3: ``answer(x_t, eps_hat, share)`` is (x̂_0, score), [B, D] each."""
+    """Exercise 15.3: ``answer(x_t, v, share)`` is (x̂_0, ε̂, score), [B, D] each."""
     for seed, value in ((3, 0.6), (4, 0.1)):
-        x_t, eps = _draws(4, 2, seed=seed), _draws(4, 2, seed=seed + 9)
+        x_t, v = _draws(4, 2, seed=seed), _draws(4, 2, seed=seed + 9)
         share = torch.tensor(value, dtype=torch.float64)
-        spread = (1 - share).sqrt()
-        guess, score = (x_t - spread * eps) / share.sqrt(), -eps / spread
-        got = _pair(answer(x_t, eps, share), "the guess at x_0 and the score")
+        signal, noise = share.sqrt(), (1 - share).sqrt()
+        guess, eps = signal * x_t - noise * v, noise * x_t + signal * v
+        got = answer(x_t, v, share)
+        if not isinstance(got, tuple | list) or len(got) != 3:
+            raise Wrong("return three values: the guess at x_0, the noise and the score.")
         said = f"a share of {value:g}"
         hints = {
-            "divide by √ᾱ_t: the data were shrunk": x_t - spread * eps,
-            "the noise is taken off, not added": (x_t + spread * eps) / share.sqrt(),
-            "the noise in x_t is √(1 - ᾱ_t) ε, not ε": (x_t - eps) / share.sqrt(),
-            "the root of 1 - ᾱ_t, for that is a variance": (
-                (x_t - (1 - share) * eps) / share.sqrt()
-            ),
-            "divide by the root of ᾱ_t": (x_t - spread * eps) / share,
+            "the turn goes the other way: v has a minus in front of x_0": signal * x_t + noise * v,
+            "that is the noise": eps,
+            "ᾱ_t enters by its root, and so does 1 - ᾱ_t": share * x_t - (1 - share) * v,
+            "√ᾱ_t and √(1 - ᾱ_t) have changed places": noise * x_t - signal * v,
+            "that takes v for the noise, as in (15.10)": (x_t - noise * v) / signal,
         }
-        close(got[0], guess, f"the guess ({said})", hints=hints, rtol=1e-6)
+        close(got[0], guess, f"the guess ({said})", hints=hints, rtol=1e-5)
         more = {
-            "the sign: the score points away from the noise, back to the data": -score,
+            "the turn goes the other way: both parts are added": noise * x_t - signal * v,
+            "that is v itself": v,
+            "that is the guess at x_0": guess,
+            "ᾱ_t enters by its root, and so does 1 - ᾱ_t": (1 - share) * x_t + share * v,
+        }
+        close(got[1], eps, f"the noise ({said})", hints=more, rtol=1e-5)
+        last = {
+            "the sign: the score points away from the noise, back to the data": eps / noise,
             "divide by √(1 - ᾱ_t), the standard deviation of the noise in x_t": -eps,
             "divide by the standard deviation, not by the variance: ε has variance 1": (
                 -eps / (1 - share)
             ),
-            "divide by √(1 - ᾱ_t), do not multiply": -eps * spread,
-            "divide by √(1 - ᾱ_t), not by √ᾱ_t": -eps / share.sqrt(),
+            "divide by √(1 - ᾱ_t), do not multiply": -eps * noise,
+            "divide by √(1 - ᾱ_t), not by √ᾱ_t": -eps / signal,
             "that is the score of N(0, I), true for t = T only": -x_t,
-            "the slope is towards √ᾱ_t times the guess at x_0; ε̂ is not that guess": (
-                -(x_t - share.sqrt() * eps) / (1 - share)
-            ),
+            "that takes v for the noise": -v / noise,
         }
-        close(got[1], score, f"the score ({said})", hints=more, rtol=1e-6)
-    return "One prediction, three units: noise, data, and one over data."
+        close(got[2], -eps / noise, f"the score ({said})", hints=last, rtol=1e-5)
+    return "One prediction, four units: v, data, noise, and one over data."
 
 
 @exercise
-def gaussian_term(answer) -> str:
-    """Exercise 15.4: ``answer(s, before, now)`` is the average KL_t for N(0, s²), nats."""
-    for s, shares in ((0.5, (0.9, 0.7)), (3.0, (0.4, 0.2)), (1.0, (0.8, 0.6))):
+def one_variance(answer) -> str:
+    """Exercise 15.4: ``answer(s, before, now)`` is the best single variance, and its nats."""
+    cases = (([0.3, 3.0], (0.9, 0.7)), ([0.5, 1.0, 4.0], (0.4, 0.2)), ([2.0, 2.0], (0.8, 0.6)))
+    for spreads, shares in cases:
+        s = torch.tensor(spreads, dtype=torch.float64)
         before, now = (torch.tensor(share, dtype=torch.float64) for share in shares)
-        beta, ratio = 1 - now / before, (1 - before) / (1 - now)
-        a = before.sqrt() * beta / (1 - now)
+        beta, kept = 1 - now / before, (1 - before) / (1 - now)
         error = s**2 * (1 - now) / (now * s**2 + 1 - now)
-        noise = now / (1 - now) * error  # the same error, counted in ε
-        widths = ratio - 1 - ratio.log()
-        want = 0.5 * (a**2 * error / beta + widths)
-        wrong_width = s * (1 - now) / (now * s + 1 - now)
+        a = before.sqrt() * beta / (1 - now)
+        sigma2 = kept * beta + a**2 * error
+        want = sigma2.mean()
+        got = _pair(answer(s, before, now), "the variance and the nats")
+        said = (
+            f"spreads {', '.join(f'{v:g}' for v in spreads)}, shares {shares[0]:g}, {shares[1]:g}"
+        )
         hints = {
-            "the half is missing": 2 * want,
-            "that is the part of the means: the variances differ too": 0.5 * a**2 * error / beta,
-            "that is the part of the variances: the means differ too": 0.5 * widths,
-            "a_t is squared": 0.5 * (a * error / beta + widths),
-            "divide by β_t, the variance of p, not by that of q": (
-                0.5 * (a**2 * error / (beta * ratio) + widths)
-            ),
-            "s is a standard deviation: the error has s²": (
-                0.5 * (a**2 * wrong_width / beta + widths)
-            ),
-            "the sign of the logarithm": 0.5 * (a**2 * error / beta + ratio - 1 + ratio.log()),
-            "the divergence turned round: β̃_t / β_t, not its inverse": (
-                0.5 * (a**2 * error / beta + 1 / ratio - 1 + ratio.log())
-            ),
-            "that is the error in ε: (15.9) counts the one in x_0": (
-                0.5 * (a**2 * noise / beta + widths)
-            ),
-            "the best denoiser's error is smaller than the data's variance": (
-                0.5 * (a**2 * s**2 / beta + widths)
-            ),
-            "those are bits: use the natural logarithm": want / LOG_2,
+            "that is β_t, which is best where all spreads are 1": beta,
+            "that is β̃_t: x_0 is not known": kept * beta,
+            "that leaves out β̃_t": (sigma2 - kept * beta).mean(),
+            "that is the geometric mean: set the slope by τ² to zero": sigma2.log().mean().exp(),
+            "that is the harmonic mean: set the slope by τ² to zero": 1 / (1 / sigma2).mean(),
+            "that is the mean standard deviation, squared": sigma2.sqrt().mean() ** 2,
+            "that is a standard deviation": want.sqrt(),
+            "that is the sum: the slope has D in it": sigma2.sum(),
+            "a_t is squared": (kept * beta + a * error).mean(),
+            "the error of the best denoiser is smaller than s²": (kept * beta + a**2 * s**2).mean(),
         }
-        said = f"the term for s = {s:g}, shares {shares[0]:g} and {shares[1]:g}"
-        got = answer(s, before, now)
-        if isinstance(got, Tensor) and got.numel() == 1:
-            got = got.reshape(())  # [1] is one number too
-        close(got, want, said, hints=hints, rtol=1e-6)
-    return "For s = 1 it is ½ log((1 - ᾱ_t) / (1 - ᾱ_{t-1})), and the sum over t telescopes."
+        close(got[0], want, f"the variance ({said})", hints=hints, rtol=1e-5)
+        nats = 0.5 * (want / sigma2).log().sum()
+        ratio = sigma2 / beta
+        more = {
+            "the half is missing": 2 * nats,
+            "the sign: a divergence is not negative": -nats,
+            "that is what β_t loses": 0.5 * (ratio - 1 - ratio.log()).sum(),
+            "that is the mean over the numbers: a divergence adds them": nats / len(s),
+            "those are bits: use the natural logarithm": nats / LOG_2,
+            "that is KL(p ‖ q): (15.13) has q first": (
+                0.5 * (want / sigma2 - 1 - (want / sigma2).log()).sum()
+            ),
+        }
+        close(got[1], nats, f"the nats ({said})", hints=more, rtol=1e-5, atol=1e-9)
+    return "It is zero only if all numbers have one spread."

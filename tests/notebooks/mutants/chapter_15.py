@@ -70,8 +70,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="diffusion-exact",
-        old="spread = share * WIDTH**2 + 1 - share",
-        new="spread = share * WIDTH + 1 - share",
+        old="share * WIDTH**2 + 1 - share",
+        new="share * WIDTH + 1 - share",
         slip="a standard deviation for a variance in the exact density",
     ),
     Mutant(
@@ -88,8 +88,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="diffusion-exact",
-        old="ratio += ",
-        new="ratio = ",
+        old="return known + a2",
+        new="return a2",
         slip="the same, for the spiral",
     ),
     Mutant(
@@ -100,9 +100,9 @@ MUTANTS = [
     ),
     Mutant(
         cell="diffusion-exact",
-        old="return -score(x_t, int(t[0]))",
-        new="return score(x_t, int(t[0]))",
-        slip="the sign between noise and score",
+        old="x_t - share.sqrt() * mean",
+        new="x_t - share * mean",
+        slip="a share in the place of its root",
     ),
     Mutant(
         cell="diffusion-sample",
