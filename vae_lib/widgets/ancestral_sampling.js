@@ -1,5 +1,15 @@
 // Ancestral sampling: z from the prior, its pixel probabilities, black-and-white pixels from those.
 
+import {
+  announcer, button, cleanups, digitTile, figure, fixed, frame, h, listen, readings, send, tuple,
+  withReset,
+} from "./controls.js";
+import {
+  bernoulliNll, logNormal, normalDraws, outputsOf, RADIUS_95, readMlp, runMlp, sigmoid,
+  uniformDraws,
+} from "./maths.js";
+import { plane } from "./plane.js";
+
 const EXTENT = [-3.5, 3.5, -3.5, 3.5];
 const NEXT = { 1: "Decode z", 2: "Draw the pixels", 3: "Start again: draw z" };
 const TOLD = {

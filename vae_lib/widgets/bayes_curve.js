@@ -1,5 +1,13 @@
 // Bayes on a curve: drag the observed x; see prior, likelihood and posterior over z, and p(x).
 
+import { chart } from "./chart.js";
+import {
+  announcer, button, cleanups, colour, fixed, frame, h, listen, readings, send, slider, tuple,
+  withReset,
+} from "./controls.js";
+import { doublesOf, logIntegral, logNormal } from "./maths.js";
+import { dot, paintOpacities, plane } from "./plane.js";
+
 // Everything Bayes' rule gives for one x, on even nodes (trapezium rule). Logs throughout.
 function bayesOnCurve(nodes, curve, x, std) {
   const count = nodes.length;

@@ -1,5 +1,12 @@
 // K importance samples: the bound L_K rises to log p(x), and few of the K may count.
 
+import { chart } from "./chart.js";
+import {
+  announcer, button, cleanups, digitRow, fixed, frame, h, listen, readings, send, slider, svg,
+  withReset,
+} from "./controls.js";
+import { bytesOf, clamp, doublesOf, floatsOf } from "./maths.js";
+
 // log of the mean of exp(values[from .. to]), and (Σ w)² / Σ w².
 function weigh(values, from, to) {
   let top = -Infinity;

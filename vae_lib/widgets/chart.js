@@ -1,10 +1,13 @@
 // Curves over one horizontal axis, with grips to drag along it.
 
+import { fixed, frame, h, svg } from "./controls.js";
+import { clamp } from "./maths.js";
+
 // chart({ label, range, height, curves, undo }) where
 //   range    [low, high] of the horizontal axis
 //   curves   names of the curves; each is drawn in class "vw-curve <name>"
 // `draw({ name: values }, nodes)` draws them over the same nodes, to a common scale.
-function chart({ label, range, height = 230, curves, axis, undo }) {
+export function chart({ label, range, height = 230, curves, axis, undo }) {
   const lines = Object.fromEntries(curves.map((name) => [name, svg("path", { class: `vw-curve ${name}` })]));
   const ticks = svg("g", { class: "vw-ticks" });
   const picture = svg("svg", { height, role: "img", "aria-label": label }, ticks, ...Object.values(lines));
@@ -77,7 +80,7 @@ function chart({ label, range, height = 230, curves, axis, undo }) {
 }
 
 // The SVG path of a curve, drawn with a point each two pixels.
-function curvePath(nodes, ys, toX, toY, width) {
+export function curvePath(nodes, ys, toX, toY, width) {
   const points = [];
   const stride = Math.max(1, Math.floor((2 * ys.length) / width));
   for (let i = 0; i < ys.length; i += stride) {
@@ -85,10 +88,10 @@ function curvePath(nodes, ys, toX, toY, width) {
   }
   return `M${points.join("L")}`;
 }
-const tenth = (v) => Math.round(10 * v) / 10; // of a pixel
+export const tenth = (v) => Math.round(10 * v) / 10; // of a pixel
 
 // A round step that puts at most `most` (and at most ten) ticks on a span.
-function niceStep(span, most) {
+export function niceStep(span, most) {
   const power = 10 ** Math.floor(Math.log10(span / 10));
   const steps = [1, 2, 5, 10, 20, 50].map((m) => m * power);
   return steps.find((step) => span / step <= Math.min(most, 10)) ?? span;

@@ -1,6 +1,12 @@
 // One plane of styles z, a picture of the same z for each class to choose from, and the verdict of
 // a classifier on the one that is chosen.
 
+import {
+  announcer, button, cleanups, digitTile, fixed, frame, h, listen, send, tuple, withReset,
+} from "./controls.js";
+import { bytesOf, floatsOf, normalDraws, outputsOf, readMlp, runMlp, sigmoid } from "./maths.js";
+import { paintCodes, plane } from "./plane.js";
+
 function render({ model, el }) {
   const undo = cleanups();
   const said = announcer(undo);

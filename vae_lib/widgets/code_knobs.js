@@ -1,5 +1,11 @@
 // Pick a digit, then turn the units of its code by hand and watch the decoder.
 
+import {
+  announcer, button, cleanups, digitAt, digitRow, digitTile, figure, fixed, frame, h, listen,
+  readings, send, slider, tuple, withReset,
+} from "./controls.js";
+import { bernoulliNll, bytesOf, outputsOf, readMlp, runMlp, sigmoid } from "./maths.js";
+
 function render({ model, el }) {
   const undo = cleanups();
   const said = announcer(undo);

@@ -1,7 +1,7 @@
 // Building blocks that the widgets share: elements, numbers, digits, sliders, colours.
 
 // ---- elements ------------------------------------------------------------------------------
-function setAttributes(node, attributes) {
+export function setAttributes(node, attributes) {
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (value === true) node.setAttribute(key, "");
@@ -11,20 +11,20 @@ function setAttributes(node, attributes) {
 }
 
 // h("button", { class: "vw-button", onclick: act }, "Clear")
-function h(tag, attributes = {}, ...children) {
+export function h(tag, attributes = {}, ...children) {
   const node = setAttributes(document.createElement(tag), attributes);
   node.append(...children);
   return node;
 }
 
-function svg(tag, attributes = {}, ...children) {
+export function svg(tag, attributes = {}, ...children) {
   const node = setAttributes(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes);
   node.append(...children);
   return node;
 }
 
 // Call at most once a frame, however many events ask for it.
-function frame(work) {
+export function frame(work) {
   let asked = 0;
   const later = () => {
     if (!asked) asked = requestAnimationFrame(() => ((asked = 0), work()));
@@ -35,13 +35,13 @@ function frame(work) {
 }
 
 // What a widget must undo when its view goes away.
-function cleanups() {
+export function cleanups() {
   const tasks = [];
   return { add: (task) => tasks.push(task), run: () => tasks.splice(0).forEach((task) => task()) };
 }
 
 // Hear changes of the model's traits until the view goes.
-function listen(model, names, heard, undo) {
+export function listen(model, names, heard, undo) {
   for (const name of names) {
     model.on(`change:${name}`, heard);
     undo.add(() => model.off(`change:${name}`, heard));
@@ -51,7 +51,7 @@ function listen(model, names, heard, undo) {
 const firstValues = new WeakMap(); // model -> traits as they were before the reader moved them
 
 // Send a trait to the model (and so to Python, where there is a kernel).
-function send(model, values) {
+export function send(model, values) {
   const first = firstValues.get(model) ?? {};
   firstValues.set(model, first);
   for (const [name, value] of Object.entries(values)) {
@@ -62,7 +62,7 @@ function send(model, values) {
 }
 
 // A figure with a button at its foot that puts back what the reader has moved.
-function withReset(render) {
+export function withReset(render) {
   return (context) => {
     const leave = render(context);
     const { model, el } = context;
@@ -76,15 +76,15 @@ function withReset(render) {
 
 // ---- text ----------------------------------------------------------------------------------
 // 1.5 -> "1.50", -0.001 -> "0.00", with a true minus sign.
-function fixed(value, digits = 2) {
+export function fixed(value, digits = 2) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : value < 0 ? "−∞" : "undefined";
   const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
-const tuple = (values, digits = 2) => `(${Array.from(values, (v) => fixed(v, digits)).join(", ")})`;
+export const tuple = (values, digits = 2) => `(${Array.from(values, (v) => fixed(v, digits)).join(", ")})`;
 
 // Unseen announcements for screen readers, made when things have come to rest.
-function announcer(undo) {
+export function announcer(undo) {
   const root = h("div", { class: "vw-unseen", "aria-live": "polite" });
   let timer = 0;
   const say = (text) => {
@@ -99,7 +99,7 @@ function announcer(undo) {
 // Call when the page changes between light and dark: the site marks html, JupyterLab marks body.
 // `changed` must paint at once: a page turns light as it goes to the printer, which waits for no
 // frame.
-function onTheme(changed, undo) {
+export function onTheme(changed, undo) {
   const observer = new MutationObserver(changed);
   const options = { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "class"] };
   observer.observe(document.documentElement, options);
@@ -108,16 +108,16 @@ function onTheme(changed, undo) {
 }
 
 // The value of a style variable, e.g. colour(root, "--vw-muted"), for painting on a canvas.
-const colour = (node, name) => getComputedStyle(node).getPropertyValue(name).trim();
+export const colour = (node, name) => getComputedStyle(node).getPropertyValue(name).trim();
 
 // The class colours stand in widgets.css, as the figures have them, lightened in dark mode. A class
 // is never told by colour alone: its legend button writes the class's digit on the plane.
-const classColours = (node) => Array.from({ length: 10 }, (_, i) => colour(node, `--vw-class-${i}`));
+export const classColours = (node) => Array.from({ length: 10 }, (_, i) => colour(node, `--vw-class-${i}`));
 
 // ---- digits --------------------------------------------------------------------------------
 // A square tile of side x side pixels. Zero is white paper and one is black ink, in light and in dark mode alike, as in
 // the book's figures: a digit that turned with the page would be another digit.
-function digitTile(side, attributes = {}) {
+export function digitTile(side, attributes = {}) {
   const canvas = h("canvas", { width: side, height: side, class: "vw-digit", role: "img", ...attributes });
   const context = canvas.getContext("2d");
   const image = context.createImageData(side, side);
@@ -135,12 +135,12 @@ function digitTile(side, attributes = {}) {
 }
 
 // Grey values of image number i in a trait of N images of so many pixels, a byte each.
-function digitAt(bytes, i, pixels) {
+export function digitAt(bytes, i, pixels) {
   return Float32Array.from(bytes.subarray(pixels * i, pixels * (i + 1)), (v) => v / 255);
 }
 
 // A row of digits to choose from, out of such a trait.
-function digitRow(bytes, pixels, label, onChoose) {
+export function digitRow(bytes, pixels, label, onChoose) {
   const buttons = Array.from({ length: bytes.length / pixels }, (_, i) => {
     const tile = digitTile(Math.sqrt(pixels), { role: null, "aria-hidden": "true" });
     tile.paint(digitAt(bytes, i, pixels));
@@ -155,14 +155,14 @@ function digitRow(bytes, pixels, label, onChoose) {
 
 // ---- controls ------------------------------------------------------------------------------
 // Keys pressed in here are not JupyterLab's shortcuts, nor the page's.
-const KEYS_ARE_MINE = { "data-lm-suppress-shortcuts": "true" };
+export const KEYS_ARE_MINE = { "data-lm-suppress-shortcuts": "true" };
 
-function button(text, act, attributes = {}) {
+export function button(text, act, attributes = {}) {
   return h("button", { type: "button", class: "vw-button", onclick: act, ...attributes }, text);
 }
 
 // A native slider with its label and its number. `set` moves it without telling.
-function slider({ label, min, max, step, value, format = fixed, onInput }) {
+export function slider({ label, min, max, step, value, format = fixed, onInput }) {
   const output = h("output", { class: "vw-value", "aria-hidden": "true" });
   const input = h("input", { type: "range", min, max, step, "aria-label": label, ...KEYS_ARE_MINE });
   const show = (number) => {
@@ -183,7 +183,7 @@ function slider({ label, min, max, step, value, format = fixed, onInput }) {
 }
 
 // Ten buttons that name the classes; pressing one brings its points forward.
-function classLegend(onChoose) {
+export function classLegend(onChoose) {
   let chosen = -1;
   const buttons = Array.from({ length: 10 }, (_, digit) =>
     button(String(digit), () => choose(digit === chosen ? -1 : digit), {
@@ -202,11 +202,11 @@ function classLegend(onChoose) {
   return h("div", group, ...buttons);
 }
 
-const figure = (caption, ...children) =>
+export const figure = (caption, ...children) =>
   h("div", { class: "vw-figure" }, h("div", { class: "vw-caption" }, caption), ...children);
 
 // Pairs of a name and a live number. `show({ kl: "1.20 nats" })` writes them.
-function readings(names) {
+export function readings(names) {
   const values = {};
   const rows = Object.entries(names).map(([key, name]) => {
     values[key] = h("dd", {});

@@ -1,5 +1,11 @@
 // Points that run into noise and back, a step at a time; arrows of the score; the bound's terms.
 
+import {
+  announcer, button, cleanups, colour, fixed, h, listen, readings, send, slider, withReset,
+} from "./controls.js";
+import { doublesOf, floatsOf, normalDraws, readMlp, runMlp } from "./maths.js";
+import { dot, plane } from "./plane.js";
+
 const REACH = 2.8; // of the square that is shown
 const ARROWS_ACROSS = 11;
 const FOLLOWED = 5; // points whose way is drawn

@@ -1,5 +1,15 @@
 // Draw a digit; the encoder gives q(z|x); a z from it is decoded.
 
+import {
+  announcer, button, classLegend, cleanups, digitAt, digitRow, digitTile, figure, fixed, frame, h,
+  KEYS_ARE_MINE, listen, readings, send, tuple,
+} from "./controls.js";
+import {
+  bernoulliNll, bytesOf, clamp, floatsOf, klToStandardNormal, normalDraws, RADIUS_95, readMlp,
+  runMlp, sigmoid,
+} from "./maths.js";
+import { ARROWS, paintCodes, plane } from "./plane.js";
+
 const PEN = 1.4; // radius of the pen, in pixels of the 28x28 image
 const SIDE = 28; // of the image, in pixels
 const PIXELS = SIDE * SIDE;

@@ -1,5 +1,11 @@
 // A toy with one latent variable: move q(z), and see log p(x) split into the ELBO and a KL.
 
+import { chart } from "./chart.js";
+import {
+  announcer, button, cleanups, fixed, frame, h, listen, readings, send, slider, svg, withReset,
+} from "./controls.js";
+import { clamp, doublesOf, logIntegral, logNormal, relativeEntropy } from "./maths.js";
+
 // Everything the figure says about q = N(m, s²), by quadrature on the grid. q is normalised on the
 // grid, so that ELBO + KL = log p(x) holds to rounding even when q leans out of the grid.
 function splitEvidence({ nodes, logJoint, logWeights, logPx, logPosterior }, m, s) {

@@ -1,6 +1,12 @@
 // Two estimators of one gradient: how far means of S draws scatter about the exact value.
 // f(z) = |z|² and q = N(mu, I) with every mu_j = 1, so the gradient by mu_1 is 2.
 
+import { tenth } from "./chart.js";
+import {
+  announcer, button, cleanups, fixed, frame, h, listen, readings, send, slider, svg, withReset,
+} from "./controls.js";
+import { clamp, normalDraws, uniformDraws } from "./maths.js";
+
 const REPEATS = 200;
 const MOST = 8; // dimensions, and the power of two of the most samples
 const TRUTH = 2;

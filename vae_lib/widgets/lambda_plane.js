@@ -1,6 +1,13 @@
 // The λ plane: KL(q_λ || p) over log s₁ and log s₂, and q_λ over p on the latent plane.
 // q_λ = N(m, diag s²), p = N(0, [[1, ρ], [ρ, 1]]).
 
+import {
+  announcer, button, cleanups, colour, figure, fixed, frame, h, listen, readings, send, slider,
+  tuple, withReset,
+} from "./controls.js";
+import { clamp } from "./maths.js";
+import { paintOpacities, plane } from "./plane.js";
+
 const LOG_STDS = [-2.6, 0.9, -2.6, 0.9];
 const LATENT = [-3, 3, -3, 3];
 const RATE = 0.1;

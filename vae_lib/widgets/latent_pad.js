@@ -1,5 +1,13 @@
 // Decoders side by side: drag a handle over each one's latent plane and see what it decodes to.
 
+import {
+  announcer, button, classLegend, cleanups, digitTile, frame, h, listen, send, tuple, withReset,
+} from "./controls.js";
+import {
+  bytesOf, floatsOf, normalDraws, outputsOf, RADIUS_95, readMlp, runMlp, sigmoid,
+} from "./maths.js";
+import { paintCodes, plane } from "./plane.js";
+
 function render({ model, el }) {
   const undo = cleanups();
   const grid = h("div", { class: "vw-pads" });

@@ -8,10 +8,10 @@ function copyOf(view) {
   if (view instanceof ArrayBuffer) return view.slice(0);
   return view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
 }
-const isEmpty = (view) => !view || view.byteLength === 0;
-const bytesOf = (view) => (isEmpty(view) ? new Uint8Array(0) : new Uint8Array(copyOf(view)));
-const floatsOf = (view) => (isEmpty(view) ? new Float32Array(0) : new Float32Array(copyOf(view)));
-const doublesOf = (view) => (isEmpty(view) ? new Float64Array(0) : new Float64Array(copyOf(view)));
+export const isEmpty = (view) => !view || view.byteLength === 0;
+export const bytesOf = (view) => (isEmpty(view) ? new Uint8Array(0) : new Uint8Array(copyOf(view)));
+export const floatsOf = (view) => (isEmpty(view) ? new Float32Array(0) : new Float32Array(copyOf(view)));
+export const doublesOf = (view) => (isEmpty(view) ? new Float64Array(0) : new Float64Array(copyOf(view)));
 
 function halfToFloat(bits) {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -27,8 +27,8 @@ function halvesOf(view) {
 }
 
 // ---- networks ------------------------------------------------------------------------------
-const sigmoid = (v) => 1 / (1 + Math.exp(-v));
-const softplus = (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
+export const sigmoid = (v) => 1 / (1 + Math.exp(-v));
+export const softplus = (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
 const ACTIVATIONS = {
   silu: (v) => v * sigmoid(v),
   relu: (v) => Math.max(v, 0),
@@ -38,7 +38,7 @@ const ACTIVATIONS = {
 };
 
 // The layers of a network packed by _weights.py, each with a buffer for what it gives.
-function readMlp(spec, view) {
+export function readMlp(spec, view) {
   const weights = halvesOf(view);
   let at = 0;
   const take = (count) => weights.subarray(at, (at += count));
@@ -54,10 +54,10 @@ function readMlp(spec, view) {
 }
 
 // How many values a network gives; for a decoder, the pixels of its image.
-const outputsOf = (spec) => spec.filter((layer) => layer.kind === "linear").at(-1).outputs;
+export const outputsOf = (spec) => spec.filter((layer) => layer.kind === "linear").at(-1).outputs;
 
 // What the network gives for one input. The array is the network's own: the next call reuses it.
-function runMlp(layers, input) {
+export function runMlp(layers, input) {
   let values = input;
   for (const layer of layers) {
     if (layer.activation) {
@@ -77,7 +77,7 @@ function runMlp(layers, input) {
 }
 
 // -log p(x|z) of a digit under independent Bernoulli pixels: sum of softplus(l) - x l.
-function bernoulliNll(x, logits) {
+export function bernoulliNll(x, logits) {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += softplus(logits[i]) - x[i] * logits[i];
   return sum;
@@ -85,12 +85,12 @@ function bernoulliNll(x, logits) {
 
 // ---- Gaussians -----------------------------------------------------------------------------
 const LOG_2PI = Math.log(2 * Math.PI);
-const RADIUS_95 = Math.sqrt(-2 * Math.log(0.05)); // of N(0, I) in the plane: 2.448
+export const RADIUS_95 = Math.sqrt(-2 * Math.log(0.05)); // of N(0, I) in the plane: 2.448
 
-const logNormal = (z, mean, std) => -0.5 * (LOG_2PI + ((z - mean) / std) ** 2) - Math.log(std);
+export const logNormal = (z, mean, std) => -0.5 * (LOG_2PI + ((z - mean) / std) ** 2) - Math.log(std);
 
 // KL(N(mu, diag exp(logvar)) || N(0, I)), summed over the dimensions.
-function klToStandardNormal(mu, logvar) {
+export function klToStandardNormal(mu, logvar) {
   let sum = 0;
   for (let i = 0; i < mu.length; i++) {
     sum += 0.5 * (Math.exp(logvar[i]) + mu[i] * mu[i] - 1 - logvar[i]);
@@ -99,7 +99,7 @@ function klToStandardNormal(mu, logvar) {
 }
 
 // Uniform draws in [0, 1) from a seed: the mulberry32 generator.
-function uniformDraws(seed) {
+export function uniformDraws(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -110,14 +110,14 @@ function uniformDraws(seed) {
 }
 
 // Standard normal draws from a seed, by Box and Muller's method.
-function normalDraws(seed) {
+export function normalDraws(seed) {
   const uniform = uniformDraws(seed);
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
 // ---- sums on a grid ------------------------------------------------------------------------
 // log of the integral of exp(values), where logWeights are the logs of the quadrature weights.
-function logIntegral(values, logWeights) {
+export function logIntegral(values, logWeights) {
   let top = -Infinity;
   for (let i = 0; i < values.length; i++) top = Math.max(top, values[i] + logWeights[i]);
   if (top === -Infinity) return top;
@@ -127,7 +127,7 @@ function logIntegral(values, logWeights) {
 }
 
 // The integral of q (log q - log p); 0 log 0 is 0.
-function relativeEntropy(logQ, logP, logWeights) {
+export function relativeEntropy(logQ, logP, logWeights) {
   let sum = 0;
   for (let i = 0; i < logQ.length; i++) {
     const mass = Math.exp(logQ[i] + logWeights[i]);
@@ -136,4 +136,4 @@ function relativeEntropy(logQ, logP, logWeights) {
   return sum;
 }
 
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);

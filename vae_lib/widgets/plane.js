@@ -1,7 +1,12 @@
 // A square piece of a plane, with a background to paint, marks, and a handle to drag.
 // Used for latent spaces; as good for any two parameters.
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+import {
+  classColours, fixed, frame, h, KEYS_ARE_MINE, onTheme, setAttributes, svg, tuple,
+} from "./controls.js";
+import { clamp } from "./maths.js";
+
+export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
 // plane({ label, names, extent, paint, onMove, describe, undo }) where
 //   extent   [xMin, xMax, yMin, yMax]
@@ -9,7 +14,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], Arr
 //   paint    (context, toPixels, size) paints the background: points, a heat map
 //   onMove   (value [x, y]) if there is a handle to drag
 //   describe (value) -> the handle's text for screen readers
-function plane({ label, names, extent, paint, onMove, describe = tuple, undo }) {
+export function plane({ label, names, extent, paint, onMove, describe = tuple, undo }) {
   const canvas = h("canvas", { "aria-hidden": "true" });
   const marks = svg("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
   const ends = { right: h("span", { class: "vw-end right" }), top: h("span", { class: "vw-end top" }) };
@@ -152,7 +157,7 @@ function plane({ label, names, extent, paint, onMove, describe = tuple, undo }) 
 }
 
 // Codes [N, 2] as faint points in their class's colour; the chosen class is written in digits.
-function paintCodes(context, toPixels, size, codes, labels, chosen = -1) {
+export function paintCodes(context, toPixels, size, codes, labels, chosen = -1) {
   const radius = Math.max(size / 170, 1.8);
   const hues = classColours(context.canvas);
   const order = chosen < 0 ? [false] : [false, true];
@@ -173,14 +178,14 @@ function paintCodes(context, toPixels, size, codes, labels, chosen = -1) {
   context.globalAlpha = 1;
 }
 
-function dot(context, x, y, radius) {
+export function dot(context, x, y, radius) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
   context.fill();
 }
 
 // Fill a small canvas with one colour at the given opacities (0 to 1), row by row from the top.
-function paintOpacities(canvas, style, opacities) {
+export function paintOpacities(canvas, style, opacities) {
   const context = canvas.getContext("2d");
   context.fillStyle = style; // read back as #rrggbb
   const [red, green, blue] = [1, 3, 5].map((at) => parseInt(context.fillStyle.slice(at, at + 2), 16));

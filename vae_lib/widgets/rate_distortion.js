@@ -1,5 +1,14 @@
 // Move β over trained models: their place on the rate-distortion curve, and what they draw.
 
+import { niceStep, tenth } from "./chart.js";
+import {
+  announcer, button, cleanups, digitAt, digitTile, figure, fixed, frame, h, listen, readings,
+  send, setAttributes, slider, svg, withReset,
+} from "./controls.js";
+import {
+  bytesOf, clamp, doublesOf, normalDraws, outputsOf, readMlp, runMlp, sigmoid,
+} from "./maths.js";
+
 // Draws of N(0, I) from a seed: first an ε for each digit, then a z for each sample.
 function latentDraws(seed, count, size) {
   const draw = normalDraws(seed);

@@ -1,5 +1,13 @@
-// A VAE that learns in the page: its run lives in a Web Worker (vae_trainer.js, in TRAINER), and
+// A VAE that learns in the page: its run lives in a Web Worker (vae_trainer.js), and
 // this shows any epoch of it: the codes, both terms of the loss, copies and draws.
+
+import {
+  announcer, button, classLegend, cleanups, digitTile, fixed, h, listen, readings, send,
+  setAttributes, slider, svg,
+} from "./controls.js";
+import { bytesOf, isEmpty, RADIUS_95 } from "./maths.js";
+import { paintCodes, plane } from "./plane.js";
+import TRAINER from "./vae_trainer.js?raw";
 
 const SIDE = 14; // pixels across
 const BYTES = 490000; // 5,000 digits of 196 pixels, two a byte; labels follow

@@ -1,6 +1,13 @@
 // Two Gaussians to drag, both divergences between them, and the integrand that adds up to one.
 // A Gaussian is [mean, std]; a and b stand for q and p in either order.
 
+import { curvePath } from "./chart.js";
+import {
+  announcer, button, cleanups, fixed, frame, h, listen, readings, send, slider, svg, tuple,
+  withReset,
+} from "./controls.js";
+import { clamp, logNormal } from "./maths.js";
+
 const SPAN = [-8, 8];
 const MEANS = [-4, 4];
 const STDS = [0.3, 3];

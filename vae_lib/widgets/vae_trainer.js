@@ -1,9 +1,11 @@
-// A VAE that is trained by hand-written backpropagation and Adam. This file is the text of a Web
-// Worker, behind maths.js; it touches no page. Checked against torch in tests/widgets.
+// A VAE that is trained by hand-written backpropagation and Adam. With what it imports, this file is
+// the text of a Web Worker; it touches no page. Checked against torch in tests/widgets.
 //
 // Encoder 196-64-(2 + 2), decoder 2-64-196, SiLU, Bernoulli pixels: VAE(2, (64,), shape=(14, 14)).
 // Numbers are doubles. A weight matrix is stored [outputs, inputs] row by row, but for the first,
 // which is [inputs, outputs]: a digit of black and white pixels adds up the rows of its black ones.
+
+import { klToStandardNormal, normalDraws, sigmoid, softplus, uniformDraws } from "./maths.js";
 
 const PIXELS = 196;
 const HIDDEN = 64;
