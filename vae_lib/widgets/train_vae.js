@@ -169,11 +169,10 @@ function trainingRun(model, undo, on) {
     else post({});
   };
   const heard = (/** @type {MessageEvent} */ { data }) => {
-    busy = false;
+    const more = queued;
+    [busy, queued] = [false, false];
     if (data.ticket === ticket) on.report(data);
-    if (!queued) return;
-    queued = false;
-    epoch();
+    if (more && !busy) epoch(); // else the report has asked for it: one is under way, never two
   };
   /** @typedef {(labels: Uint8Array, originals: number[]) => void} Begin */
   /** @type {(begin: Begin) => Promise<boolean>} */
