@@ -2,13 +2,14 @@
 // It ends when its input does, so it cannot outlive the build that started it.
 const katex = require(process.argv[2]);
 
-require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+const lines = require("node:readline").createInterface({ input: process.stdin });
+lines.on("line", (line) => {
   const { formula, options } = JSON.parse(line);
   let answer;
   try {
     answer = { html: katex.renderToString(formula, options) };
   } catch (error) {
-    answer = { error: error.message };
+    answer = { error: error instanceof Error ? error.message : String(error) };
   }
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 });

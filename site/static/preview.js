@@ -4,34 +4,46 @@
 
 const SHOWN = 'a[href*="#equation-"]:not(.headerlink), a[href*="references.html#"], a.to-library';
 const WAIT = 250; // milliseconds that a pointer rests before anything appears
-const pages = new Map(); // address -> promise of the page
+/** @type {Map<string, Promise<Document | null>>} */
+const pages = new Map(); // by address
 
-const box = Object.assign(document.createElement("div"), { className: "book-preview", id: "book-preview", hidden: true });
+const box = document.createElement("div");
+Object.assign(box, { className: "book-preview", id: "book-preview", hidden: true });
 box.setAttribute("role", "tooltip");
-let [link, timer] = [null, 0];
+/** @type {HTMLAnchorElement | null} */
+let link = null;
+let timer = 0;
 
-function pageAt(address) {
-  if (address === location.href.split("#")[0]) return Promise.resolve(document);
-  if (!pages.has(address)) {
-    const read = (text) => new DOMParser().parseFromString(text, "text/html");
-    pages.set(address, fetch(address).then((answer) => (answer.ok ? answer.text().then(read) : null)));
-  }
-  return pages.get(address);
+/** @type {(address: string) => Promise<Document | null>} */
+async function pageAt(address) {
+  if (address === location.href.split("#")[0]) return document;
+  const page = pages.get(address) ?? readPage(address);
+  pages.set(address, page);
+  return page;
+}
+
+/** @type {(address: string) => Promise<Document | null>} */
+async function readPage(address) {
+  const answer = await fetch(address);
+  return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 }
 
 // A copy of what a link leads to, without names that would then stand on the page twice.
+/** @type {(url: URL) => Promise<Element[] | null>} */
 async function copyOf(url) {
   const page = await pageAt(url.href.split("#")[0]).catch(() => null);
   const goal = page?.getElementById(decodeURIComponent(url.hash.slice(1)));
   if (!goal) return null;
   const entry = goal.matches("dt"); // of the library: its name, and the first that is said of it
   const told = entry ? goal.nextElementSibling?.querySelector("p") : goal;
+  /** @type {Element[]} */
   const copies = told ? [bare(document.importNode(told, true))] : [];
   const name = entry && goal.querySelector(".sig-name")?.textContent;
   if (name) copies.unshift(Object.assign(document.createElement("code"), { textContent: name }));
   return copies;
 }
 
+/** @type {<E extends Element>(copy: E) => E} */
 function bare(copy) {
   copy.removeAttribute("id");
   copy.querySelectorAll(".headerlink").forEach((node) => node.remove());
@@ -40,7 +52,8 @@ function bare(copy) {
   return copy;
 }
 
-function place() {
+/** @type {(link: Element) => void} */
+function place(link) {
   const [at, size] = [link.getBoundingClientRect(), box.getBoundingClientRect()];
   const left = Math.min(Math.max(at.left, 8), innerWidth - size.width - 8);
   const above = at.top - size.height - 8;
@@ -48,13 +61,14 @@ function place() {
   box.style.top = `${above > 60 ? above : at.bottom + 8}px`;
 }
 
+/** @type {(next: HTMLAnchorElement) => Promise<void>} */
 async function show(next) {
   link = next;
   const copies = await copyOf(new URL(next.href));
   if (!copies || link !== next) return;
   box.replaceChildren(...copies);
   box.hidden = false;
-  place();
+  place(next);
   next.setAttribute("aria-describedby", box.id);
 }
 
@@ -65,7 +79,9 @@ function hide() {
   box.hidden = true;
 }
 
-const linkOf = (event) => event.target.closest?.(`article :is(${SHOWN})`);
+/** @type {(event: Event) => HTMLAnchorElement | null} */
+const linkOf = ({ target }) =>
+  target instanceof Element ? target.closest(`article :is(${SHOWN})`) : null;
 document.body.append(box);
 document.addEventListener("pointerover", (event) => {
   const over = linkOf(event);

@@ -15,7 +15,24 @@
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
 
-/** An element with attributes and children; text is text, never markup. */
+/**
+ * @typedef {{ state: Record<string, any>, model_name: string, buffers?: Buffer[] }} Stored
+ * @typedef {{ path: string[], data: string }} Buffer
+ * @typedef {(id: string) => Model} GetModel
+ * @typedef {(...values: any[]) => void} Handler
+ * @typedef {{ model: Model, signal: AbortSignal, experimental: object }} Given
+ * @typedef {{
+ *   initialize?: (given: Given) => unknown, render: (given: Given & { el: Element }) => unknown,
+ * }} Hooks
+ */
+
+/**
+ * An element with attributes and children; text is text, never markup.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {(Node | string)[]} children
+ */
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -25,6 +42,7 @@ function element(tag, attributes = {}, ...children) {
 
 // ---- models -------------------------------------------------------------------------------------
 
+/** @type {(text: string) => DataView} */
 function decodeBase64(text) {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
@@ -32,16 +50,20 @@ function decodeBase64(text) {
   return new DataView(bytes.buffer);
 }
 
-/** The traits of a stored model, with its binary ones put back at their paths. */
+/**
+ * The traits of a stored model, with its binary ones put back at their paths.
+ * @type {(stored: Stored) => Record<string, any>}
+ */
 function restoreTraits({ state, buffers = [] }) {
   const traits = structuredClone(state);
   for (const { path, data } of buffers) {
     const owner = path.slice(0, -1).reduce((value, key) => (value[key] ??= {}), traits);
-    owner[path.at(-1)] = decodeBase64(data);
+    owner[path[path.length - 1]] = decodeBase64(data);
   }
   return traits;
 }
 
+/** @type {(a: unknown, b: unknown) => boolean} */
 function same(a, b) {
   if (Object.is(a, b)) return true;
   if (ArrayBuffer.isView(a) || ArrayBuffer.isView(b)) return false;
@@ -52,17 +74,27 @@ function same(a, b) {
 /** The part of a widget's model that a front-end module may use; nothing is sent anywhere. */
 class Model {
   #traits;
+  /** @type {Map<string, Set<Handler>>} */
   #handlers = new Map();
 
+  /**
+   * @param {Stored} stored
+   * @param {GetModel} getModel
+   */
   constructor(stored, getModel) {
     this.#traits = restoreTraits(stored);
-    this.widget_manager = { get_model: async (id) => getModel(id) };
+    this.widget_manager = { get_model: async (/** @type {string} */ id) => getModel(id) };
   }
 
+  /** @param {string} name */
   get(name) {
     return this.#traits[name];
   }
 
+  /**
+   * @param {string | Record<string, unknown>} name
+   * @param {unknown} [value]
+   */
   set(name, value) {
     const changes = typeof name === "object" ? name : { [name]: value };
     const changed = Object.entries(changes).filter(([key, next]) => !same(this.#traits[key], next));
@@ -71,13 +103,20 @@ class Model {
     if (changed.length) this.#emit("change");
   }
 
+  /**
+   * @param {string} events
+   * @param {Handler} handler
+   */
   on(events, handler) {
     for (const event of events.split(/\s+/)) {
-      if (!this.#handlers.has(event)) this.#handlers.set(event, new Set());
-      this.#handlers.get(event).add(handler);
+      this.#handlers.set(event, (this.#handlers.get(event) ?? new Set()).add(handler));
     }
   }
 
+  /**
+   * @param {string} [events]
+   * @param {Handler} [handler]
+   */
   off(events, handler) {
     if (!events) this.#handlers.clear();
     for (const event of events?.split(/\s+/) ?? []) {
@@ -90,6 +129,10 @@ class Model {
 
   send() {}
 
+  /**
+   * @param {string} event
+   * @param {unknown} [value]
+   */
   #emit(event, value) {
     for (const handler of [...(this.#handlers.get(event) ?? [])]) handler(this, value);
   }
@@ -97,9 +140,11 @@ class Model {
 
 // ---- anywidgets ---------------------------------------------------------------------------------
 
-const modules = new Map(); // source text -> promise of the module's hooks
+/** @type {Map<string, Promise<Hooks>>} */
+const modules = new Map(); // hooks, by their module's source text
 const styles = new Set(); // style sheets that are on the page
 
+/** @type {(source: string) => Promise<Hooks>} */
 async function importModule(source) {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   try {
@@ -111,19 +156,25 @@ async function importModule(source) {
   }
 }
 
+/** @type {(source: string) => Promise<Hooks>} */
 function loadModule(source) {
-  if (!modules.has(source)) modules.set(source, importModule(source));
-  return modules.get(source);
+  const hooks = modules.get(source) ?? importModule(source);
+  modules.set(source, hooks);
+  return hooks;
 }
 
+/** @type {(css: string | undefined) => void} */
 function addStyle(css) {
   if (!css || styles.has(css)) return;
   styles.add(css);
   document.head.append(element("style", {}, css));
 }
 
-const running = new Map(); // model id -> promise of { model, hooks }: one model may have many views
+/** @typedef {{ model: Model, hooks: Hooks }} Started */
+/** @type {Map<string, Promise<Started>>} */
+const running = new Map(); // by the model's id: one model may have many views
 
+/** @type {(id: string, stored: Stored, getModel: GetModel) => Promise<Started>} */
 async function start(id, stored, getModel) {
   const hooks = await loadModule(stored.state._esm);
   const model = getModel(id);
@@ -132,18 +183,23 @@ async function start(id, stored, getModel) {
   return { model, hooks };
 }
 
-/** Draw an anywidget; false where it cannot be drawn. */
+/**
+ * Draw an anywidget; false where it cannot be drawn.
+ * @type {(id: string, stored: Stored, getModel: GetModel, place: Element) => Promise<boolean>}
+ */
 async function renderAnywidget(id, stored, getModel, place) {
   const el = element("div", { class: ["book-widget", ...(stored.state._dom_classes ?? [])].join(" ") });
   place.append(el);
   try {
-    if (!running.has(id)) running.set(id, start(id, stored, getModel));
-    const { model, hooks } = await running.get(id);
+    const started = running.get(id) ?? start(id, stored, getModel);
+    running.set(id, started);
+    const { model, hooks } = await started;
     await hooks.render({ model, el, signal: new AbortController().signal, experimental: {} });
     return true;
   } catch (error) {
     console.error(error);
-    const reason = `This figure could not be drawn here: ${error.message}`;
+    const why = error instanceof Error ? error.message : String(error);
+    const reason = `This figure could not be drawn here: ${why}`;
     el.replaceChildren(element("p", { class: "book-notice", role: "alert" }, reason));
     return false;
   }
@@ -153,22 +209,28 @@ async function renderAnywidget(id, stored, getModel, place) {
 
 function kernelNotice() {
   const root = document.documentElement.dataset.content_root ?? "./";
-  const binder = document.querySelector('.article-header-buttons a[href*="/v2/gh/"]')?.href;
+  /** @type {HTMLAnchorElement | null} */
+  const binder = document.querySelector('.article-header-buttons a[href*="/v2/gh/"]');
   const run = element("a", { href: `${root}book/intro.html#how-to-read-launch-and-rerun` }, "run the book yourself");
-  const launch = binder && element("a", { href: binder }, "launch this page in Binder");
+  const launch = binder && element("a", { href: binder.href }, "launch this page in Binder");
   const ways = launch ? [launch, " or ", run] : [run];
   const text = ["These controls need a running kernel: ", ...ways, ". "];
   return element("p", { class: "book-notice", role: "note" }, ...text);
 }
 
+/** @type {(model: Model, place: Element) => void} */
 function renderImage(model, place) {
   const type = `image/${model.get("format") || "png"}`;
   const src = URL.createObjectURL(new Blob([model.get("value")], { type }));
   place.append(element("img", { src, alt: model.get("alt") ?? "", class: "dark-light" }));
 }
 
-/** A model's id and those of all the widgets it contains, in the order in which they are shown. */
+/**
+ * A model's id and those of all the widgets it contains, in the order in which they are shown.
+ * @type {(id: string, states: Record<string, Stored>) => string[]}
+ */
 function descendants(id, states) {
+  /** @type {string[]} */
   const children = states[id]?.state.children ?? [];
   const ids = children.map((child) => child.replace("IPY_MODEL_", ""));
   return [id, ...ids.flatMap((child) => descendants(child, states))];
@@ -181,7 +243,10 @@ const PASSIVE = new Set([
 
 // ---- the page -----------------------------------------------------------------------------------
 
-/** Draw one view: the widget itself, or what can be shown of a panel without a kernel. */
+/**
+ * Draw one view: the widget itself, or what can be shown of a panel without a kernel.
+ * @type {(script: Element, states: Record<string, Stored>, getModel: GetModel) => Promise<void>}
+ */
 async function renderView(script, states, getModel) {
   const { model_id: root } = JSON.parse(script.textContent);
   const place = element("div", { class: "book-widgets" });
@@ -207,14 +272,18 @@ async function renderView(script, states, getModel) {
 }
 
 async function renderPage() {
+  /** @type {Record<string, Stored>} */
   const states = {};
   for (const script of document.querySelectorAll(STATE)) {
     Object.assign(states, JSON.parse(script.textContent).state);
   }
+  /** @type {Map<string, Model>} */
   const models = new Map();
+  /** @type {GetModel} */
   const getModel = (id) => {
-    if (!models.has(id)) models.set(id, new Model(states[id], getModel));
-    return models.get(id);
+    const model = models.get(id) ?? new Model(states[id], getModel);
+    models.set(id, model);
+    return model;
   };
   for (const script of document.querySelectorAll(VIEW)) {
     await renderView(script, states, getModel);

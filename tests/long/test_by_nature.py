@@ -87,7 +87,7 @@ TOOLS = ["pytest", "pytest-xdist", "nbval", "filelock", "hypothesis", "psutil", 
 
 # Of torch 2.4 no more is asked than numbers: it cannot compile or export these models, takes memory
 # on "meta", and aborts where the tests pretend to have a GPU.
-ABOUT_TOOLS = [f"--ignore=tests/unit/test_{name}.py" for name in ("types", "style")]
+ABOUT_TOOLS = [f"--ignore=tests/unit/test_{name}.py" for name in ("types", "style", "javascript")]
 MORE_THAN_NUMBERS = "gpu or cuda or device or exported or meta or memory or do_not_fit"
 NUMBERS = ["--ignore=tests/unit/test_devices.py", "-k", f"not ({MORE_THAN_NUMBERS})"]
 LEFT_OUT = {"oldest": [*ABOUT_TOOLS, *NUMBERS], "newest": ABOUT_TOOLS}

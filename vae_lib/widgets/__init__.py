@@ -13,8 +13,11 @@ To add one, say ``TwoGaussians``:
    ``_weights.pack…``, which check shapes and say what is wrong; read them with ``floatsOf``,
    ``doublesOf``, ``bytesOf``, ``readMlp``). What the reader moves is a trait too.
 3. ``two_gaussians.js``: ``function render({ model, el })`` and ``export default { render }``.
-   No import: ``maths.js``, ``controls.js``, ``plane.js`` (2-D handle) and ``chart.js`` (curves)
-   stand in front of it, in one scope. Use only get, set, on, off and save_changes of the model.
+   Import what you need from ``maths.js``, ``controls.js``, ``digits.js``, ``plane.js`` (2-D
+   handle) and ``chart.js`` (curves), by name: ``_assets.module`` joins the files, and says what it
+   allows. Types stand in JSDoc, those that figures share in ``types.d.ts``; ``Traits`` are the
+   model's, of which only get, set, on, off and save_changes may be used. Take ``render`` apart
+   into state, drawing and controls: no function has more than 45 lines.
 4. Moves go to the model (``send``); paint when the model says so (``listen``), once a frame
    (``frame``). Return ``undo.run``. Root: ``h("div", {class: "vw", role: "group", …})``.
 5. Pointer, touch and keyboard: a finger takes only what is drawn to be taken (``touch-action`` on

@@ -1,6 +1,30 @@
 // Bayes on a curve: drag the observed x; see prior, likelihood and posterior over z, and p(x).
 
-// Everything Bayes' rule gives for one x, on even nodes (trapezium rule). Logs throughout.
+import { chart } from "./chart.js";
+import {
+  announcer, button, cleanups, colour, fixed, frame, h, listen, readings, send, slider, tuple,
+  withReset,
+} from "./controls.js";
+import { doublesOf, logIntegral, logNormal } from "./maths.js";
+import { dot, paintOpacities, plane } from "./plane.js";
+
+/**
+ * @import { Binary, Box, Canvas, Context, Model, Pair, ToPixels, Undo, Values } from "./types.d.ts"
+ * @typedef {{
+ *   nodes: Binary, curve: Binary, extent: Box, z_range: Pair, x: Pair, std: number,
+ *   std_range: Pair, places: Record<string, Pair>,
+ * }} Traits
+ * @typedef {ReturnType<typeof bayesOnCurve>} Bayes
+ * @typedef {ReturnType<typeof readCurve>} Curve
+ */
+
+/**
+ * Everything Bayes' rule gives for one x, on even nodes (trapezium rule). Logs throughout.
+ * @param {Float64Array} nodes
+ * @param {Float64Array} curve
+ * @param {Pair} x
+ * @param {number} std
+ */
 function bayesOnCurve(nodes, curve, x, std) {
   const count = nodes.length;
   const logStep = Math.log(nodes[1] - nodes[0]);
@@ -13,7 +37,7 @@ function bayesOnCurve(nodes, curve, x, std) {
   const logJoint = logPrior.map((value, i) => value + logLikelihood[i]);
   const logEvidence = logIntegral(logJoint, logWeights);
   const logPosterior = logJoint.map((value) => value - logEvidence);
-  let mean = 0, square = 0;
+  let [mean, square] = [0, 0];
   for (let i = 0; i < count; i++) {
     const mass = Math.exp(logPosterior[i] + logWeights[i]);
     mean += mass * nodes[i];
@@ -25,6 +49,7 @@ function bayesOnCurve(nodes, curve, x, std) {
 
 // p(x) on side x side points of a square, row by row from the top, as a share of its largest
 // value. For shading every fifth node is enough, and terms below e^-12 would not show.
+/** @type {(nodes: Values, curve: Values, std: number, box: Box, side: number) => Float64Array} */
 function evidenceMap(nodes, curve, std, box, side) {
   const map = new Float64Array(side * side);
   let top = 0;
@@ -43,91 +68,32 @@ function evidenceMap(nodes, curve, std, box, side) {
   return map.map((value) => value / top);
 }
 
-function render({ model, el }) {
-  const undo = cleanups();
+/**
+ * The curve as the model has it; `seen` are the nodes that are shown, `at` values at those.
+ * @param {Model<Traits>} model
+ */
+function readCurve(model) {
   const nodes = doublesOf(model.get("nodes"));
   const curve = doublesOf(model.get("curve"));
-  const box = model.get("extent");
-  const [low, high] = model.get("z_range");
-  const seen = Array.from(nodes.keys()).filter((i) => nodes[i] >= low && nodes[i] <= high);
+  const range = model.get("z_range");
+  const seen = Array.from(nodes.keys()).filter((i) => nodes[i] >= range[0] && nodes[i] <= range[1]);
+  /** @type {(values: Values) => number[]} */
   const at = (values) => seen.map((i) => values[i]);
-  const shade = h("canvas", { width: 64, height: 64 }); // p(x), painted when σ changes
-  let shadeOf = "";
-  let now;
+  return { nodes, curve, box: model.get("extent"), range, seen, at };
+}
 
-  // ---- the plane ----
-  function paintShade() {
-    const ink = colour(surface.root, "--vw-text");
-    if (shadeOf === `${model.get("std")} ${ink}`) return;
-    shadeOf = `${model.get("std")} ${ink}`;
-    const shares = evidenceMap(nodes, curve, model.get("std"), box, 64);
-    paintOpacities(shade, ink, shares.map((share) => 0.45 * share));
-  }
-
-  // The curve, faint where the prior is low, and on it the posterior: thick where it is high.
-  function paint(context, toPixels, size) {
-    paintShade();
-    context.drawImage(shade, 0, 0, size, size);
-    const places = seen.map((i) => toPixels([curve[2 * i], curve[2 * i + 1]]));
-    const unit = size / 220;
-    const shareOf = (logs) => {
-      const top = at(logs).reduce((a, b) => Math.max(a, b), -Infinity);
-      return at(logs).map((v) => Math.exp(v - top));
-    };
-    const prior = shareOf(now.logPrior), posterior = shareOf(now.logPosterior);
-    ribbon(context, places, colour(surface.root, "--vw-muted"), (i) => [0.2 + 0.8 * prior[i], unit]);
-    ribbon(context, places, colour(surface.root, "--vw-posterior"), (i) =>
-      posterior[i] < 0.01 ? [0, 0] : [1, unit * (1 + 7 * posterior[i])],
-    );
-    paintNumbers(context, toPixels, size);
-  }
-
-  // The numbers of z from -2 to 2, beside the curve, towards the middle.
-  function paintNumbers(context, toPixels, size) {
-    const middle = [(box[0] + box[1]) / 2, (box[2] + box[3]) / 2];
-    context.fillStyle = colour(surface.root, "--vw-text");
-    context.font = `${Math.max(size / 26, 11)}px system-ui, sans-serif`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    for (let z = Math.ceil(low); z <= high; z++) {
-      const i = Math.round((z - nodes[0]) / (nodes[1] - nodes[0]));
-      if (Math.abs(z) > 2 || i < 0 || i >= nodes.length) continue;
-      const [x, y] = [curve[2 * i], curve[2 * i + 1]];
-      dot(context, ...toPixels([x, y]), size / 110);
-      const inward = (v, m) => m + 0.72 * (v - m);
-      context.fillText(fixed(z, 0), ...toPixels([inward(x, middle[0]), inward(y, middle[1])]));
-    }
-  }
-
-  const surface = plane({
-    label: "observed point x",
-    names: ["x₁", "x₂"],
-    extent: box,
-    paint,
-    onMove: (x) => send(model, { x }),
-    describe: (x) => `x = ${tuple(x, 1)}, log p(x) = ${fixed(now?.logEvidence ?? 0)} nats`,
-    undo,
-  });
-
-  // ---- the curves over z ----
-  const key = (name, text) => h("span", { style: `color: var(${name})` }, text);
-  const range = [low, high];
-  const upper = chart({ label: "likelihood", range, height: 120, curves: ["likelihood"], axis: "z", undo });
-  const lower = chart({ label: "posterior", range, height: 170, curves: ["prior", "posterior"], axis: "z", undo });
-  upper.root.querySelector(".likelihood").style.stroke = "var(--vw-q)";
-  const curves = h(
-    "div", {},
-    h("div", { class: "vw-title" }, key("--vw-q", "likelihood p(x|z)"), ", to its own scale"),
-    upper.root,
-    h("div", { class: "vw-title" }, key("--vw-prior", "prior p(z), dotted"), "; ",
-      key("--vw-posterior", "posterior p(z|x)")),
-    lower.root,
-  );
-
-  // ---- controls and numbers ----
-  const [stdLow, stdHigh] = model.get("std_range");
+/** @type {(context: Context<Traits>) => () => void} */
+function render({ model, el }) {
+  const undo = cleanups();
+  const said = announcer(undo);
+  const read = readCurve(model);
+  const bayes = () => bayesOnCurve(read.nodes, read.curve, model.get("x"), model.get("std"));
+  const state = { now: bayes() };
+  const surface = observedPlane(model, read, state, undo);
+  const densities = densityCharts(read, undo);
+  const [min, max] = model.get("std_range");
   const noise = slider({
-    label: "noise σ", min: stdLow, max: stdHigh, step: 0.01, value: model.get("std"),
+    label: "noise σ", min, max, step: 0.01, value: model.get("std"),
     onInput: (std) => send(model, { std }),
   });
   const numbers = readings({
@@ -135,47 +101,107 @@ function render({ model, el }) {
     plain: "evidence p(x), a density",
     posterior: "posterior mean ± standard deviation",
   });
-  const said = announcer(undo);
-  const buttons = Object.entries(model.get("places")).map(([name, x]) => button(name, () => send(model, { x })));
+  const places = Object.entries(model.get("places"));
+  const buttons = places.map(([name, x]) => button(name, () => send(model, { x })));
 
   const show = frame(() => {
-    const x = model.get("x");
-    now = bayesOnCurve(nodes, curve, x, model.get("std"));
-    const peak = now.logLikelihood.reduce((a, b) => Math.max(a, b), -Infinity);
-    const z = at(nodes);
-    upper.draw({ likelihood: at(now.logLikelihood).map((v) => Math.exp(v - peak)) }, z);
-    lower.draw({ prior: at(now.logPrior).map(Math.exp), posterior: at(now.logPosterior).map(Math.exp) }, z);
-    const summary = `${fixed(now.mean)} ± ${fixed(now.spread)}`;
-    lower.relabel(`prior, and posterior with mean and standard deviation ${summary}`);
-    upper.relabel(`likelihood of each z, largest at z = ${fixed(nodes[now.logLikelihood.indexOf(peak)])}`);
-    numbers.show({
-      log: `${fixed(now.logEvidence)} nats`,
-      plain: Math.exp(now.logEvidence).toPrecision(2).replace("-", "−"),
-      posterior: summary,
-    });
+    const now = (state.now = bayes());
+    const log = `${fixed(now.logEvidence)} nats`;
+    const posterior = `${fixed(now.mean)} ± ${fixed(now.spread)}`;
+    densities.show(now, posterior);
+    const plain = Math.exp(now.logEvidence).toPrecision(2).replace("-", "−");
+    numbers.show({ log, plain, posterior });
     noise.set(model.get("std"));
-    surface.moveTo(x);
+    surface.moveTo(model.get("x"));
     surface.repaint();
-    said.say(`log p(x) ${fixed(now.logEvidence)} nats, posterior ${summary}`);
+    said.say(`log p(x) ${log}, posterior ${posterior}`);
   });
   undo.add(show.cancel);
 
-  now = bayesOnCurve(nodes, curve, model.get("x"), model.get("std"));
-  const left = h("div", {}, h("div", { class: "vw-title" }, "Drag x; shading is p(x)"), surface.root);
-  el.append(
-    h("div", { class: "vw", role: "group", "aria-label": "Bayes' rule on a curve" },
-      h("div", { class: "vw-pads" }, left, curves),
-      h("div", { class: "vw-bar" }, ...buttons),
-      noise.root, numbers.root,
-      h("p", { class: "vw-note" }, "Drag the handle, or focus it and use the arrow keys (with Shift: larger steps)."),
-      said.root),
-  );
+  const title = h("div", { class: "vw-title" }, "Drag x; shading is p(x)");
+  const hint = "Drag the handle, or focus it and use the arrow keys (with Shift: larger steps).";
+  const root = h("div", { class: "vw", role: "group", "aria-label": "Bayes' rule on a curve" });
+  root.append(h("div", { class: "vw-pads" }, h("div", {}, title, surface.root), densities.root));
+  root.append(h("div", { class: "vw-bar" }, ...buttons), noise.root, numbers.root);
+  root.append(h("p", { class: "vw-note" }, hint), said.root);
+  el.append(root);
   listen(model, ["x", "std"], show, undo);
   show();
   return undo.run;
 }
 
+// ---- the plane -----------------------------------------------------------------------------
+/** @type {(model: Model<Traits>, read: Curve, state: { now: Bayes }, undo: Undo) => ReturnType<typeof plane>} */
+function observedPlane(model, read, state, undo) {
+  const shade = evidenceShade(model, read);
+  return plane({
+    label: "observed point x",
+    names: ["x₁", "x₂"],
+    extent: read.box,
+    paint: (context, toPixels, size) => {
+      context.drawImage(shade(colour(context.canvas, "--vw-text")), 0, 0, size, size);
+      paintCurve(context, toPixels, size, read, state.now);
+      paintNumbers(context, toPixels, size, read);
+    },
+    onMove: (x) => send(model, { x }),
+    describe: (x) => `x = ${tuple(x, 1)}, log p(x) = ${fixed(state.now.logEvidence)} nats`,
+    undo,
+  });
+}
+
+// p(x) as a shade, painted anew when σ or the ink has changed.
+/** @type {(model: Model<Traits>, read: Curve) => (ink: string) => HTMLCanvasElement} */
+function evidenceShade(model, { nodes, curve, box }) {
+  const canvas = h("canvas", { width: 64, height: 64 });
+  let painted = "";
+  return (ink) => {
+    const std = model.get("std");
+    if (painted === `${std} ${ink}`) return canvas;
+    painted = `${std} ${ink}`;
+    const shares = evidenceMap(nodes, curve, std, box, 64);
+    paintOpacities(canvas, ink, shares.map((share) => 0.45 * share));
+    return canvas;
+  };
+}
+
+// The curve, faint where the prior is low, and on it the posterior: thick where it is high.
+/** @type {(context: Canvas, toPixels: ToPixels, size: number, read: Curve, now: Bayes) => void} */
+function paintCurve(context, toPixels, size, { curve, seen, at }, now) {
+  const places = seen.map((i) => toPixels([curve[2 * i], curve[2 * i + 1]]));
+  const unit = size / 220;
+  /** @type {(logs: Values) => number[]} */
+  const shareOf = (logs) => {
+    const top = at(logs).reduce((a, b) => Math.max(a, b), -Infinity);
+    return at(logs).map((v) => Math.exp(v - top));
+  };
+  const [prior, posterior] = [shareOf(now.logPrior), shareOf(now.logPosterior)];
+  const [muted, strong] = ["--vw-muted", "--vw-posterior"].map((name) => colour(context.canvas, name));
+  ribbon(context, places, muted, (i) => [0.2 + 0.8 * prior[i], unit]);
+  ribbon(context, places, strong, (i) =>
+    posterior[i] < 0.01 ? [0, 0] : [1, unit * (1 + 7 * posterior[i])],
+  );
+}
+
+// The numbers of z from -2 to 2, beside the curve, towards the middle.
+/** @type {(context: Canvas, toPixels: ToPixels, size: number, read: Curve) => void} */
+function paintNumbers(context, toPixels, size, { nodes, curve, box, range: [low, high] }) {
+  const middle = [(box[0] + box[1]) / 2, (box[2] + box[3]) / 2];
+  context.fillStyle = colour(context.canvas, "--vw-text");
+  context.font = `${Math.max(size / 26, 11)}px system-ui, sans-serif`;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (let z = Math.ceil(low); z <= high; z++) {
+    const i = Math.round((z - nodes[0]) / (nodes[1] - nodes[0]));
+    if (Math.abs(z) > 2 || i < 0 || i >= nodes.length) continue;
+    const point = [curve[2 * i], curve[2 * i + 1]];
+    dot(context, ...toPixels(point), size / 110);
+    const inward = point.map((v, k) => middle[k] + 0.72 * (v - middle[k]));
+    context.fillText(fixed(z, 0), ...toPixels(inward));
+  }
+}
+
 // A line through pixels whose opacity and width change along it: look(i) gives both.
+/** @type {(context: Canvas, places: Pair[], style: string, look: (i: number) => Pair) => void} */
 function ribbon(context, places, style, look) {
   context.strokeStyle = style;
   for (let i = 1; i < places.length; i++) {
@@ -187,6 +213,33 @@ function ribbon(context, places, style, look) {
     context.stroke();
   }
   context.globalAlpha = 1;
+}
+
+// ---- the curves over z ---------------------------------------------------------------------
+/** @param {Curve} read @param {Undo} undo */
+function densityCharts({ nodes, range, at }, undo) {
+  const common = { range, axis: "z", undo };
+  const upper = chart({ ...common, label: "likelihood", height: 120, curves: ["likelihood"] });
+  const lower = chart({ ...common, label: "posterior", height: 170, curves: ["prior", "posterior"] });
+  const line = /** @type {SVGElement} */ (upper.root.querySelector(".likelihood"));
+  line.style.stroke = "var(--vw-q)";
+  /** @type {(name: string, text: string) => Element} */
+  const key = (name, text) => h("span", { style: `color: var(${name})` }, text);
+  const title = { class: "vw-title" };
+  const above = h("div", title, key("--vw-q", "likelihood p(x|z)"), ", to its own scale");
+  const prior = key("--vw-prior", "prior p(z), dotted");
+  const below = h("div", title, prior, "; ", key("--vw-posterior", "posterior p(z|x)"));
+
+  /** @type {(now: Bayes, summary: string) => void} */
+  function show({ logLikelihood, logPrior, logPosterior }, summary) {
+    const peak = logLikelihood.reduce((a, b) => Math.max(a, b), -Infinity);
+    const z = at(nodes);
+    upper.draw({ likelihood: at(logLikelihood).map((v) => Math.exp(v - peak)) }, z);
+    lower.draw({ prior: at(logPrior).map(Math.exp), posterior: at(logPosterior).map(Math.exp) }, z);
+    lower.relabel(`prior, and posterior with mean and standard deviation ${summary}`);
+    upper.relabel(`likelihood of each z, largest at z = ${fixed(nodes[logLikelihood.indexOf(peak)])}`);
+  }
+  return { root: h("div", {}, above, upper.root, below, lower.root), show };
 }
 
 export default { render: withReset(render) };

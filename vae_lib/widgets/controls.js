@@ -1,92 +1,153 @@
-// Building blocks that the widgets share: elements, numbers, digits, sliders, colours.
+// Building blocks that the figures share: elements, numbers, sliders, colours.
+
+/**
+ * @import {
+ *   Announcer, Attributes, Child, Framed, Model, Readings, Render, Slider, Undo, Values
+ * } from "./types.d.ts"
+ */
 
 // ---- elements ------------------------------------------------------------------------------
-function setAttributes(node, attributes) {
+/** @type {<E extends Element>(node: E, attributes: Attributes) => E} */
+export function setAttributes(node, attributes) {
   for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    if (typeof value === "function") node.addEventListener(key.slice(2), value);
     else if (value === true) node.setAttribute(key, "");
-    else if (value !== false && value != null) node.setAttribute(key, value);
+    else if (value !== false && value != null) node.setAttribute(key, String(value));
   }
   return node;
 }
 
-// h("button", { class: "vw-button", onclick: act }, "Clear")
-function h(tag, attributes = {}, ...children) {
+/**
+ * h("button", { class: "vw-button", onclick: act }, "Clear")
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Attributes} [attributes]
+ * @param {Child[]} children
+ */
+export function h(tag, attributes = {}, ...children) {
   const node = setAttributes(document.createElement(tag), attributes);
   node.append(...children);
   return node;
 }
 
-function svg(tag, attributes = {}, ...children) {
+/**
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Attributes} [attributes]
+ * @param {Child[]} children
+ */
+export function svg(tag, attributes = {}, ...children) {
   const node = setAttributes(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes);
   node.append(...children);
   return node;
 }
 
+// A canvas's brush; every browser that runs these figures has one.
+/** @type {(canvas: HTMLCanvasElement) => CanvasRenderingContext2D} */
+export function context2d(canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+}
+
 // Call at most once a frame, however many events ask for it.
-function frame(work) {
+/** @type {(work: () => void) => Framed} */
+export function frame(work) {
   let asked = 0;
+  const run = () => ((asked = 0), work());
   const later = () => {
-    if (!asked) asked = requestAnimationFrame(() => ((asked = 0), work()));
+    if (!asked) asked = requestAnimationFrame(run);
   };
   later.cancel = () => cancelAnimationFrame(asked);
-  later.now = () => (later.cancel(), (asked = 0), work());
+  later.now = () => (later.cancel(), run());
   return later;
 }
 
 // What a widget must undo when its view goes away.
-function cleanups() {
+/** @type {() => Undo} */
+export function cleanups() {
+  /** @type {(() => void)[]} */
   const tasks = [];
   return { add: (task) => tasks.push(task), run: () => tasks.splice(0).forEach((task) => task()) };
 }
 
-// Hear changes of the model's traits until the view goes.
-function listen(model, names, heard, undo) {
+// Do some work when a node has its size, and whenever that changes, until the view goes.
+/** @type {(node: Element, work: Framed, undo: Undo) => void} */
+export function onResize(node, work, undo) {
+  const observer = new ResizeObserver(work);
+  observer.observe(node);
+  undo.add(() => (observer.disconnect(), work.cancel()));
+}
+
+// ---- the model -----------------------------------------------------------------------------
+/**
+ * Hear changes of the model's traits until the view goes.
+ * @template T
+ * @param {Model<T>} model
+ * @param {(keyof T & string)[]} names
+ * @param {() => void} heard
+ * @param {Undo} undo
+ */
+export function listen(model, names, heard, undo) {
   for (const name of names) {
     model.on(`change:${name}`, heard);
     undo.add(() => model.off(`change:${name}`, heard));
   }
 }
 
-const firstValues = new WeakMap(); // model -> traits as they were before the reader moved them
+/** @type {WeakMap<Model<any>, Record<string, unknown>>} */
+const firstValues = new WeakMap(); // traits as they were before the reader moved them
 
-// Send a trait to the model (and so to Python, where there is a kernel).
-function send(model, values) {
+/**
+ * Send traits to the model (and so to Python, where there is a kernel).
+ * @template T
+ * @param {Model<T>} model
+ * @param {Partial<T>} values
+ */
+export function send(model, values) {
   const first = firstValues.get(model) ?? {};
   firstValues.set(model, first);
-  for (const [name, value] of Object.entries(values)) {
+  for (const name of /** @type {(keyof T & string)[]} */ (Object.keys(values))) {
     if (!(name in first)) first[name] = structuredClone(model.get(name));
-    model.set(name, value);
+    model.set(name, /** @type {T[typeof name]} */ (values[name]));
   }
   model.save_changes();
 }
 
-// A figure with a button at its foot that puts back what the reader has moved.
-function withReset(render) {
+/**
+ * A figure with a button at its foot that puts back what the reader has moved.
+ * @template T
+ * @param {Render<T>} render
+ * @returns {Render<T>}
+ */
+export function withReset(render) {
   return (context) => {
     const leave = render(context);
     const { model, el } = context;
-    const reset = button("Reset", () => send(model, structuredClone(firstValues.get(model) ?? {})), {
-      title: "Put everything back as it was",
-    });
-    el.lastElementChild.append(h("div", { class: "vw-foot" }, reset));
+    const moved = () => /** @type {Partial<T>} */ (structuredClone(firstValues.get(model) ?? {}));
+    const title = "Put everything back as it was";
+    const reset = button("Reset", () => send(model, moved()), { title });
+    el.lastElementChild?.append(h("div", { class: "vw-foot" }, reset));
     return leave;
   };
 }
 
 // ---- text ----------------------------------------------------------------------------------
 // 1.5 -> "1.50", -0.001 -> "0.00", with a true minus sign.
-function fixed(value, digits = 2) {
+/** @type {(value: number, digits?: number) => string} */
+export function fixed(value, digits = 2) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : value < 0 ? "−∞" : "undefined";
   const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
-const tuple = (values, digits = 2) => `(${Array.from(values, (v) => fixed(v, digits)).join(", ")})`;
+
+/** @type {(values: Values, digits?: number) => string} */
+export const tuple = (values, digits = 2) => `(${Array.from(values, (v) => fixed(v, digits)).join(", ")})`;
 
 // Unseen announcements for screen readers, made when things have come to rest.
-function announcer(undo) {
+/** @type {(undo: Undo) => Announcer} */
+export function announcer(undo) {
   const root = h("div", { class: "vw-unseen", "aria-live": "polite" });
   let timer = 0;
+  /** @type {(text: string) => void} */
   const say = (text) => {
     clearTimeout(timer);
     timer = setTimeout(() => (root.textContent = text), 400);
@@ -99,7 +160,8 @@ function announcer(undo) {
 // Call when the page changes between light and dark: the site marks html, JupyterLab marks body.
 // `changed` must paint at once: a page turns light as it goes to the printer, which waits for no
 // frame.
-function onTheme(changed, undo) {
+/** @type {(changed: () => void, undo: Undo) => void} */
+export function onTheme(changed, undo) {
   const observer = new MutationObserver(changed);
   const options = { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "class"] };
   observer.observe(document.documentElement, options);
@@ -108,69 +170,48 @@ function onTheme(changed, undo) {
 }
 
 // The value of a style variable, e.g. colour(root, "--vw-muted"), for painting on a canvas.
-const colour = (node, name) => getComputedStyle(node).getPropertyValue(name).trim();
+/** @type {(node: Element, name: string) => string} */
+export const colour = (node, name) => getComputedStyle(node).getPropertyValue(name).trim();
 
 // The class colours stand in widgets.css, as the figures have them, lightened in dark mode. A class
 // is never told by colour alone: its legend button writes the class's digit on the plane.
-const classColours = (node) => Array.from({ length: 10 }, (_, i) => colour(node, `--vw-class-${i}`));
-
-// ---- digits --------------------------------------------------------------------------------
-// A square tile of side x side pixels. Zero is white paper and one is black ink, in light and in dark mode alike, as in
-// the book's figures: a digit that turned with the page would be another digit.
-function digitTile(side, attributes = {}) {
-  const canvas = h("canvas", { width: side, height: side, class: "vw-digit", role: "img", ...attributes });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(side, side);
-  image.data.fill(255);
-  // values: side x side grey values in [0, 1], or logits with map = sigmoid
-  const paint = (values, map = (v) => v) => {
-    for (let i = 0, at = 0; at < image.data.length; i++, at += 4) {
-      const grey = Math.round(255 * (1 - map(values[i])));
-      image.data[at] = image.data[at + 1] = image.data[at + 2] = grey;
-    }
-    context.putImageData(image, 0, 0);
-  };
-  const describe = (text) => canvas.setAttribute("aria-label", text);
-  return { canvas, paint, describe };
-}
-
-// Grey values of image number i in a trait of N images of so many pixels, a byte each.
-function digitAt(bytes, i, pixels) {
-  return Float32Array.from(bytes.subarray(pixels * i, pixels * (i + 1)), (v) => v / 255);
-}
-
-// A row of digits to choose from, out of such a trait.
-function digitRow(bytes, pixels, label, onChoose) {
-  const buttons = Array.from({ length: bytes.length / pixels }, (_, i) => {
-    const tile = digitTile(Math.sqrt(pixels), { role: null, "aria-hidden": "true" });
-    tile.paint(digitAt(bytes, i, pixels));
-    const attributes = { class: "vw-pick", "aria-pressed": "false", "aria-label": `digit ${i + 1}` };
-    return button(tile.canvas, () => onChoose(i), attributes);
-  });
-  const choose = (chosen) =>
-    buttons.forEach((node, i) => node.setAttribute("aria-pressed", String(i === chosen)));
-  const root = h("div", { class: "vw-row", role: "group", "aria-label": label }, ...buttons);
-  return { root, choose };
-}
+/** @type {(node: Element) => string[]} */
+export const classColours = (node) => Array.from({ length: 10 }, (_, i) => colour(node, `--vw-class-${i}`));
 
 // ---- controls ------------------------------------------------------------------------------
 // Keys pressed in here are not JupyterLab's shortcuts, nor the page's.
-const KEYS_ARE_MINE = { "data-lm-suppress-shortcuts": "true" };
+export const KEYS_ARE_MINE = { "data-lm-suppress-shortcuts": "true" };
 
-function button(text, act, attributes = {}) {
+/** @type {(text: Child, act: () => void, attributes?: Attributes) => HTMLButtonElement} */
+export function button(text, act, attributes = {}) {
   return h("button", { type: "button", class: "vw-button", onclick: act, ...attributes }, text);
 }
 
-// A native slider with its label and its number. `set` moves it without telling.
-function slider({ label, min, max, step, value, format = fixed, onInput }) {
+// Show which of some buttons holds; -1 if none does.
+/** @type {(buttons: Element[], chosen: number) => void} */
+export function press(buttons, chosen) {
+  buttons.forEach((node, i) => node.setAttribute("aria-pressed", String(i === chosen)));
+}
+
+/**
+ * A native slider with its label and its number. `set` moves it without telling.
+ * @param {{
+ *   label: string, min: number, max: number, step: number, value: number,
+ *   format?: (value: number) => string, onInput: (value: number) => void,
+ * }} options
+ * @returns {Slider}
+ */
+export function slider({ label, min, max, step, value, format = (v) => fixed(v), onInput }) {
   const output = h("output", { class: "vw-value", "aria-hidden": "true" });
   const input = h("input", { type: "range", min, max, step, "aria-label": label, ...KEYS_ARE_MINE });
+  /** @type {(number: number) => void} */
   const show = (number) => {
     output.textContent = format(number);
     input.setAttribute("aria-valuetext", format(number));
   };
+  /** @type {(number: number) => void} */
   const set = (number) => {
-    input.value = number;
+    input.value = String(number);
     show(number);
   };
   input.addEventListener("input", () => {
@@ -183,7 +224,8 @@ function slider({ label, min, max, step, value, format = fixed, onInput }) {
 }
 
 // Ten buttons that name the classes; pressing one brings its points forward.
-function classLegend(onChoose) {
+/** @type {(onChoose: (digit: number) => void) => HTMLElement} */
+export function classLegend(onChoose) {
   let chosen = -1;
   const buttons = Array.from({ length: 10 }, (_, digit) =>
     button(String(digit), () => choose(digit === chosen ? -1 : digit), {
@@ -193,27 +235,33 @@ function classLegend(onChoose) {
       "aria-label": `show the ${digit}s`,
     }),
   );
+  /** @type {(digit: number) => void} */
   const choose = (digit) => {
     chosen = digit;
-    buttons.forEach((node, i) => node.setAttribute("aria-pressed", String(i === chosen)));
+    press(buttons, chosen);
     onChoose(chosen);
   };
   const group = { class: "vw-legend", role: "group", "aria-label": "Classes of the points" };
   return h("div", group, ...buttons);
 }
 
-const figure = (caption, ...children) =>
+/** @type {(caption: string, ...children: Child[]) => HTMLElement} */
+export const figure = (caption, ...children) =>
   h("div", { class: "vw-figure" }, h("div", { class: "vw-caption" }, caption), ...children);
 
-// Pairs of a name and a live number. `show({ kl: "1.20 nats" })` writes them.
-function readings(names) {
-  const values = {};
-  const rows = Object.entries(names).map(([key, name]) => {
-    values[key] = h("dd", {});
-    return h("div", {}, h("dt", {}, name), values[key]);
-  });
+/**
+ * Pairs of a name and a live number. `show({ kl: "1.20 nats" })` writes them.
+ * @template {string} K
+ * @param {Record<K, string>} names
+ * @returns {Readings<K>}
+ */
+export function readings(names) {
+  const keys = /** @type {K[]} */ (Object.keys(names));
+  const values = new Map(keys.map((key) => [key, h("dd", {})]));
+  const rows = Array.from(values, ([key, value]) => h("div", {}, h("dt", {}, names[key]), value));
+  /** @type {Readings<K>["show"]} */
   const show = (texts) => {
-    for (const [key, text] of Object.entries(texts)) values[key].textContent = text;
+    for (const [key, value] of values) if (key in texts) value.textContent = texts[key] ?? "";
   };
   return { root: h("dl", { class: "vw-readings" }, ...rows), show };
 }

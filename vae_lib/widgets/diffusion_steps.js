@@ -1,11 +1,30 @@
 // Points that run into noise and back, a step at a time; arrows of the score; the bound's terms.
 
+import {
+  announcer, button, cleanups, colour, fixed, h, listen, press, readings, send, slider, withReset,
+} from "./controls.js";
+import { doublesOf, floatsOf, normalDraws, readMlp, runMlp } from "./maths.js";
+import { dot, plane } from "./plane.js";
+
+/**
+ * @import {
+ *   Binary, Canvas, Context, Layer, Model, Pair, Spec, ToPixels, Undo, Values,
+ * } from "./types.d.ts"
+ * @typedef {{
+ *   network: Spec, weights: Binary, alpha_bar: Binary, points: Binary, terms: Binary, t: number,
+ *   backwards: boolean, noise_seed: number,
+ * }} Traits
+ * @typedef {ReturnType<typeof diffusionFilm>} Film
+ * @typedef {(x: number, y: number, t: number) => Pair} Noise
+ */
+
 const REACH = 2.8; // of the square that is shown
 const ARROWS_ACROSS = 11;
 const FOLLOWED = 5; // points whose way is drawn
 const TAIL = 8; // so many steps of it
 const TICK = 90; // milliseconds a step, while it plays
 
+/** @type {(context: Context<Traits>) => () => void} */
 function render({ model, el }) {
   const undo = cleanups();
   const said = announcer(undo);
@@ -13,8 +32,37 @@ function render({ model, el }) {
   const last = film.steps;
   const bars = termBars(doublesOf(model.get("terms")));
   const numbers = readings({ share: "variance left of the data, ᾱ", term: "this step's term" });
+  const surface = filmPlane(model, film, undo);
+  const controls = filmControls(model, last, undo);
 
-  const surface = plane({
+  const follow = () => {
+    const [t, backwards] = [model.get("t"), model.get("backwards")];
+    controls.show(t, backwards);
+    bars.mark(t);
+    numbers.show({ share: fixed(film.share[t], 3), term: bars.told(t) });
+    const told = `${backwards ? "Backwards" : "Forwards"}, step ${t} of ${last}`;
+    surface.relabel(`${told}: ${model.get("points").byteLength / 8} points, and arrows of the score`);
+    surface.repaint();
+    if (!controls.playing()) said.say(told);
+  };
+  listen(model, ["t", "backwards", "noise_seed"], follow, undo);
+
+  const hint =
+    "Arrows: the predicted score, in units of one over the noise. Lines: the last eight steps of " +
+    "five points.";
+  const side = h("div", { class: "vw-verdict" }, h("div", { class: "vw-caption" }, "Terms of the bound, t = 2 … T"));
+  side.append(bars.root, numbers.root, h("p", { class: "vw-note" }, hint));
+  const root = h("div", { class: "vw vw-film", role: "group", "aria-label": "Diffusion, step by step" });
+  root.append(controls.ways, h("div", { class: "vw-flow" }, surface.root, side));
+  root.append(controls.time, controls.bar, said.root);
+  follow();
+  el.append(root);
+  return undo.run;
+}
+
+/** @type {(model: Model<Traits>, film: Film, undo: Undo) => ReturnType<typeof plane>} */
+function filmPlane(model, film, undo) {
+  return plane({
     label: "",
     names: ["x₁", "x₂"],
     extent: [-REACH, REACH, -REACH, REACH],
@@ -26,7 +74,10 @@ function render({ model, el }) {
     },
     undo,
   });
+}
 
+/** @param {Model<Traits>} model @param {number} last @param {Undo} undo */
+function filmControls(model, last, undo) {
   const play = player({
     next: () => {
       const t = model.get("t") + (model.get("backwards") ? -1 : 1);
@@ -47,46 +98,31 @@ function render({ model, el }) {
     format: (t) => `${t} of ${last}`,
     onInput: (t) => (play.stop(), send(model, { t })),
   });
-  const ways = [false, true].map((backwards) =>
-    button(backwards ? "Backwards: noise into data" : "Forwards: data into noise", () => {
-      play.stop();
-      send(model, { backwards });
-    }),
+  const ways = ["Forwards: data into noise", "Backwards: noise into data"].map((text, k) =>
+    button(text, () => (play.stop(), send(model, { backwards: k === 1 }))),
   );
   const fresh = button("New noise", () => send(model, { noise_seed: model.get("noise_seed") + 1 }));
-
-  const follow = () => {
-    const [t, backwards] = [model.get("t"), model.get("backwards")];
+  /** @type {(t: number, backwards: boolean) => void} */
+  const show = (t, backwards) => {
     time.set(t);
-    ways.forEach((node, k) => node.setAttribute("aria-pressed", String(backwards === Boolean(k))));
-    bars.mark(t);
-    numbers.show({ share: fixed(film.share[t], 3), term: bars.told(t) });
-    const told = `${backwards ? "Backwards" : "Forwards"}, step ${t} of ${last}`;
-    surface.relabel(`${told}: ${model.get("points").byteLength / 8} points, and arrows of the score`);
-    surface.repaint();
-    if (!play.playing()) said.say(told);
+    press(ways, Number(backwards));
   };
-  listen(model, ["t", "backwards", "noise_seed"], follow, undo);
-
-  const hint = "Arrows: the predicted score, in units of one over the noise. Lines: the last eight steps of five points.";
-  const side = h("div", { class: "vw-verdict" }, h("div", { class: "vw-caption" }, "Terms of the bound, t = 2 … T"));
-  side.append(bars.root, numbers.root, h("p", { class: "vw-note" }, hint));
-  const root = h("div", { class: "vw vw-film", role: "group", "aria-label": "Diffusion, step by step" });
-  root.append(h("div", { class: "vw-bar" }, ...ways), h("div", { class: "vw-flow" }, surface.root, side));
-  root.append(time.root, h("div", { class: "vw-bar" }, play.root, fresh), said.root);
-  follow();
-  el.append(root);
-  return undo.run;
+  const [bar, ofWays] = [[play.root, fresh], ways].map((nodes) => h("div", { class: "vw-bar" }, ...nodes));
+  return { ways: ofWays, time: time.root, bar, show, playing: play.playing };
 }
 
 // Where every point is at each step, forwards and backwards; worked out when it is asked for.
+/** @param {Model<Traits>} model */
 function diffusionFilm(model) {
   const share = doublesOf(model.get("alpha_bar"));
   const steps = share.length - 1;
   const data = floatsOf(model.get("points"));
   const noiseAt = noiseOf(readMlp(model.get("network"), model.get("weights")), share);
-  const fields = new Map();
-  let [seed, draws, path] = [NaN, null, []];
+  const arrows = arrowField(noiseAt);
+  let seed = NaN;
+  let draws = normalDraws(0);
+  /** @type {Float64Array[]} */
+  let path = []; // the points at each step backwards, as far as they are known
   const gaussians = () => Float64Array.from(data, draws);
 
   function startAgain() {
@@ -97,6 +133,7 @@ function diffusionFilm(model) {
     path[steps] = gaussians();
   }
 
+  /** @type {(t: number, backwards: boolean) => Float32Array | Float64Array} */
   function dots(t, backwards) {
     startAgain();
     if (!backwards) return data.map((x, i) => Math.sqrt(share[t]) * x + Math.sqrt(1 - share[t]) * path[steps][i]);
@@ -105,20 +142,25 @@ function diffusionFilm(model) {
     for (; at > t; at--) path[at - 1] = stepBack(noiseAt, share, at, path[at], gaussians());
     return path[t];
   }
-
-  // [x, y, across, up] of each arrow: -ε̂, which is the score times √(1 - ᾱ_t).
-  function arrows(t) {
-    if (!fields.has(t)) {
-      const ticks = Array.from({ length: ARROWS_ACROSS }, (_, k) => (2 * (k + 0.5)) / ARROWS_ACROSS - 1);
-      const places = ticks.flatMap((x) => ticks.map((y) => [REACH * x, REACH * y]));
-      fields.set(t, places.map(([x, y]) => [x, y, ...noiseAt(x, y, t).map((e) => -e)]));
-    }
-    return fields.get(t);
-  }
   return { share, steps, dots, arrows };
 }
 
+// [x, y, across, up] of each arrow at a step: -ε̂, which is the score times √(1 - ᾱ_t).
+/** @type {(noiseAt: Noise) => (t: number) => number[][]} */
+function arrowField(noiseAt) {
+  const ticks = Array.from({ length: ARROWS_ACROSS }, (_, k) => (2 * (k + 0.5)) / ARROWS_ACROSS - 1);
+  const places = ticks.flatMap((x) => ticks.map((y) => [REACH * x, REACH * y]));
+  /** @type {Map<number, number[][]>} */
+  const fields = new Map();
+  return (t) => {
+    const field = fields.get(t) ?? places.map(([x, y]) => [x, y, ...noiseAt(x, y, t).map((e) => -e)]);
+    fields.set(t, field);
+    return field;
+  };
+}
+
 // (x, y, t) -> ε̂ = √(1 - ᾱ_t) x_t + √ᾱ_t f(x_t, √ᾱ_t, √(1 - ᾱ_t)).
+/** @type {(layers: Layer[], share: Values) => Noise} */
 function noiseOf(layers, share) {
   const input = new Float32Array(4);
   return (x, y, t) => {
@@ -130,6 +172,7 @@ function noiseOf(layers, share) {
 }
 
 // x_{t-1} from x_t, points side by side; no noise in the last step.
+/** @type {(noiseAt: Noise, share: Values, t: number, points: Values, eps: Values) => Float64Array} */
 function stepBack(noiseAt, share, t, points, eps) {
   const [before, now] = [share[t - 1], share[t]];
   const beta = 1 - now / before;
@@ -147,6 +190,7 @@ function stepBack(noiseAt, share, t, points, eps) {
   return next;
 }
 
+/** @type {(context: Canvas, toPixels: ToPixels, size: number, points: Values) => void} */
 function paintDots(context, toPixels, size, points) {
   const radius = Math.max(size / 200, 1.8);
   context.fillStyle = colour(context.canvas, "--vw-accent");
@@ -155,6 +199,7 @@ function paintDots(context, toPixels, size, points) {
   context.globalAlpha = 1;
 }
 
+/** @type {(context: Canvas, toPixels: ToPixels, size: number, arrows: number[][]) => void} */
 function paintArrows(context, toPixels, size, arrows) {
   const cell = (2 * REACH) / ARROWS_ACROSS;
   context.strokeStyle = context.fillStyle = colour(context.canvas, "--vw-prior");
@@ -170,6 +215,7 @@ function paintArrows(context, toPixels, size, arrows) {
   }
 }
 
+/** @type {(context: Canvas, tail: Pair, head: Pair, length: number) => void} */
 function arrowhead(context, [x0, y0], [x1, y1], length) {
   const along = Math.hypot(x1 - x0, y1 - y0);
   if (along < length / 2) return; // too short to point anywhere
@@ -182,6 +228,11 @@ function arrowhead(context, [x0, y0], [x1, y1], length) {
 }
 
 // The last steps of a few points.
+/**
+ * @type {(
+ *   context: Canvas, toPixels: ToPixels, size: number, film: Film, t: number, backwards: boolean,
+ * ) => void}
+ */
 function paintWays(context, toPixels, size, film, t, backwards) {
   context.strokeStyle = context.fillStyle = colour(context.canvas, "--vw-q");
   context.lineWidth = Math.max(size / 220, 1.5);
@@ -189,14 +240,15 @@ function paintWays(context, toPixels, size, film, t, backwards) {
   const way = Array.from({ length: past + 1 }, (_, k) => film.dots(t + (past - k) * (backwards ? 1 : -1), backwards));
   for (let i = 0; i < 2 * FOLLOWED && i < way[0].length; i += 2) {
     context.beginPath();
-    way.forEach((points, k) => context[k ? "lineTo" : "moveTo"](...toPixels([points[i], points[i + 1]])));
+    way.forEach((points) => context.lineTo(...toPixels([points[i], points[i + 1]])));
     context.stroke();
-    const now = way.at(-1);
+    const now = way[past];
     dot(context, ...toPixels([now[i], now[i + 1]]), Math.max(size / 90, 3.5));
   }
 }
 
 // A bar for each divergence of the bound; that of the present step is marked.
+/** @param {Float64Array} terms */
 function termBars(terms) {
   const inner = Array.from(terms.slice(1, -1)); // t = 2 … T
   const top = Math.max(...inner, 1e-9);
@@ -204,12 +256,13 @@ function termBars(terms) {
   const label = `terms of the bound, from t = 2 to ${inner.length + 1}; the largest is ${fixed(top)} nats`;
   return {
     root: h("div", { class: "vw-terms", role: "img", "aria-label": label }, ...bars),
-    mark: (t) => bars.forEach((bar, k) => bar.classList.toggle("vw-now", k + 2 === t)),
-    told: (t) => (t ? `${fixed(terms[t - 1], 3)} nats` : "–"),
+    mark: (/** @type {number} */ t) => bars.forEach((bar, k) => bar.classList.toggle("vw-now", k + 2 === t)),
+    told: (/** @type {number} */ t) => (t ? `${fixed(terms[t - 1], 3)} nats` : "–"),
   };
 }
 
 // A button that plays and pauses. Where the reader wants no motion it goes to the end at once.
+/** @param {{ next: () => boolean, rewind: () => void, atEnd: () => boolean, undo: Undo }} options */
 function player({ next, rewind, atEnd, undo }) {
   let timer = 0;
   const root = button("Play", () => (timer ? stop() : start()));
@@ -218,7 +271,10 @@ function player({ next, rewind, atEnd, undo }) {
     timer = 0;
     root.textContent = "Play";
   };
-  const tick = () => (next() ? (timer = setTimeout(tick, TICK)) : stop());
+  const tick = () => {
+    if (next()) timer = setTimeout(tick, TICK);
+    else stop();
+  };
   function start() {
     if (atEnd()) rewind();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {

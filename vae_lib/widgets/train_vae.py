@@ -1,7 +1,5 @@
 """A VAE that learns in the page, with no kernel: hand-written backpropagation in a Web Worker."""
 
-import json
-
 import numpy as np
 import traitlets
 from torch import Tensor
@@ -10,10 +8,6 @@ from vae_lib.widgets import _assets, _stills
 from vae_lib.widgets._digits import HELD, PIXELS, TRAIN, pack_digits
 
 SHOWN = 10  # digits, as in vae_trainer.js
-# The worker's text: it has a scope of its own, so the arithmetic is in front of it.
-TRAINER = "\n".join(
-    (_assets.FOLDER / name).read_text(encoding="utf-8") for name in ("maths.js", "vae_trainer.js")
-)
 
 
 class TrainVAE(_stills.TouchableFigure):
@@ -42,7 +36,7 @@ class TrainVAE(_stills.TouchableFigure):
         (0, 491000)
     """
 
-    _esm = f"const TRAINER = {json.dumps(TRAINER)};\n{_assets.module('train_vae.js')}"
+    _esm = _assets.module("train_vae.js")
 
     digits = traitlets.Bytes().tag(sync=True)
     asked = traitlets.Bool(False).tag(sync=True)

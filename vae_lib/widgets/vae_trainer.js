@@ -1,9 +1,25 @@
-// A VAE that is trained by hand-written backpropagation and Adam. This file is the text of a Web
-// Worker, behind maths.js; it touches no page. Checked against torch in tests/widgets.
+// A VAE that is trained by hand-written backpropagation and Adam. With what it imports, this file is
+// the text of a Web Worker; it touches no page. Checked against torch in tests/widgets.
 //
 // Encoder 196-64-(2 + 2), decoder 2-64-196, SiLU, Bernoulli pixels: VAE(2, (64,), shape=(14, 14)).
 // Numbers are doubles. A weight matrix is stored [outputs, inputs] row by row, but for the first,
 // which is [inputs, outputs]: a digit of black and white pixels adds up the rows of its black ones.
+
+import { klToStandardNormal, normalDraws, sigmoid, softplus, uniformDraws } from "./maths.js";
+
+/**
+ * @import { Draws, Pair, Values } from "./types.d.ts"
+ * @import { Report, Settings } from "./training.d.ts"
+ * @typedef {"w1" | "b1" | "w2" | "b2" | "w3" | "b3" | "w4" | "b4"} Name
+ * @typedef {Record<Name, Float64Array>} Tensors
+ * @typedef {ReturnType<typeof traces>} Trace
+ * @typedef {{ m: Tensors, v: Tensors, steps: number }} Adam
+ * @typedef {{
+ *   beta: number, prior: boolean, uniform: Draws, normal: Draws, p: Tensors, g: Tensors, adam: Adam,
+ *   train: Uint8Array, held: number[][], heldNoise: Float64Array, drawn: Float64Array, trace: Trace,
+ *   epoch: number, trained: Pair | null,
+ * }} Run
+ */
 
 const PIXELS = 196;
 const HIDDEN = 64;
@@ -12,6 +28,7 @@ const TRAIN = 4000;
 const HELD = 1000;
 const RATE = 3e-3;
 const SHOWN = 10; // digits that are copied, and digits that are drawn
+/** @type {Record<Name, Pair>} */
 const SIZES = {
   w1: [PIXELS * HIDDEN, PIXELS],
   b1: [HIDDEN, PIXELS],
@@ -23,13 +40,20 @@ const SIZES = {
   b4: [PIXELS, HIDDEN],
 };
 
-const zeros = () => Object.fromEntries(Object.entries(SIZES).map(([name, [size]]) => [name, new Float64Array(size)]));
+const NAMES = /** @type {Name[]} */ (Object.keys(SIZES));
+
+/** @type {() => Tensors} */
+function zeros() {
+  const arrays = Object.entries(SIZES).map(([name, [size]]) => [name, new Float64Array(size)]);
+  return Object.fromEntries(arrays);
+}
 
 // First weights and biases, uniform within 1 / sqrt(inputs), as torch's nn.Linear has them.
+/** @type {(uniform: Draws) => Tensors} */
 function firstWeights(uniform) {
   const weights = zeros();
-  for (const [name, [, inputs]] of Object.entries(SIZES)) {
-    const reach = 1 / Math.sqrt(inputs);
+  for (const name of NAMES) {
+    const reach = 1 / Math.sqrt(SIZES[name][1]);
     for (let i = 0; i < weights[name].length; i++) weights[name][i] = reach * (2 * uniform() - 1);
   }
   return weights;
@@ -47,11 +71,13 @@ const traces = () => ({
   dh: new Float64Array(HIDDEN),
 });
 
+/** @type {(from: Float64Array, to: Float64Array) => void} */
 function silu(from, to) {
   for (let j = 0; j < HIDDEN; j++) to[j] = from[j] / (1 + Math.exp(-from[j]));
 }
 
 // Turn slopes at SiLU's output into slopes at its input.
+/** @type {(input: Float64Array, slopes: Float64Array) => void} */
 function siluBack(input, slopes) {
   for (let j = 0; j < HIDDEN; j++) {
     const s = 1 / (1 + Math.exp(-input[j]));
@@ -59,6 +85,7 @@ function siluBack(input, slopes) {
   }
 }
 
+/** @type {(weight: Float64Array, bias: Float64Array, input: Values, output: Float64Array) => void} */
 function matrix(weight, bias, input, output) {
   for (let row = 0, at = 0; row < output.length; row++) {
     let sum = bias[row];
@@ -68,6 +95,7 @@ function matrix(weight, bias, input, output) {
 }
 
 // x: the places of the black pixels. Gives mu and log sigma^2 in trace.q.
+/** @type {(p: Tensors, x: number[], trace: Trace) => void} */
 function encode(p, x, trace) {
   trace.a1.set(p.b1);
   for (const pixel of x) {
@@ -78,6 +106,7 @@ function encode(p, x, trace) {
   matrix(p.w2, p.b2, trace.h1, trace.q);
 }
 
+/** @type {(p: Tensors, z: Values, trace: Trace) => void} */
 function decode(p, z, trace) {
   matrix(p.w3, p.b3, z, trace.a2);
   silu(trace.a2, trace.h2);
@@ -85,6 +114,7 @@ function decode(p, z, trace) {
 }
 
 // -log p(x|z) at the logits that are there.
+/** @type {(x: number[], logits: Values) => number} */
 function reconstructionTerm(x, logits) {
   let sum = 0;
   for (let i = 0; i < PIXELS; i++) sum += softplus(logits[i]);
@@ -93,6 +123,7 @@ function reconstructionTerm(x, logits) {
 }
 
 // [nll, kl] of one example: z = mu + sigma eps, or z = mu where there is no prior.
+/** @type {(p: Tensors, x: number[], eps: Values, prior: boolean, trace: Trace) => Pair} */
 function forward(p, x, eps, prior, trace) {
   encode(p, x, trace);
   const { q, z } = trace;
@@ -103,6 +134,14 @@ function forward(p, x, eps, prior, trace) {
 }
 
 // Add an outer product to a gradient, and carry slopes back through the weights.
+/**
+ * @param {Float64Array} weight
+ * @param {Values} slopes
+ * @param {Values} input
+ * @param {Float64Array} gradient
+ * @param {Float64Array} biasGradient
+ * @param {Float64Array | number[]} [inputSlopes]
+ */
 function layerBack(weight, slopes, input, gradient, biasGradient, inputSlopes) {
   inputSlopes?.fill(0);
   for (let row = 0, at = 0; row < slopes.length; row++, at += input.length) {
@@ -116,6 +155,11 @@ function layerBack(weight, slopes, input, gradient, biasGradient, inputSlopes) {
 }
 
 // Add the gradient of nll + beta kl of one example, after forward() has left its traces.
+/**
+ * @type {(
+ *   p: Tensors, x: number[], eps: Values, beta: number, prior: boolean, trace: Trace, g: Tensors,
+ * ) => void}
+ */
 function backward(p, x, eps, beta, prior, trace, g) {
   const { q, dh, logits } = trace;
   for (let i = 0; i < PIXELS; i++) logits[i] = sigmoid(logits[i]); // minus x: the slope at the logit
@@ -140,10 +184,11 @@ function backward(p, x, eps, beta, prior, trace, g) {
 }
 
 // One step of Adam (Kingma and Ba, 2015) with the mean of `count` gradients, which are then cleared.
+/** @type {(p: Tensors, g: Tensors, state: Adam, count: number, rate?: number) => void} */
 function adamStep(p, g, state, count, rate = RATE) {
   state.steps += 1;
   const [fade1, fade2] = [1 - 0.9 ** state.steps, 1 - 0.999 ** state.steps];
-  for (const name of Object.keys(SIZES)) {
+  for (const name of NAMES) {
     const [values, slopes, m, v] = [p[name], g[name], state.m[name], state.v[name]];
     for (let i = 0; i < values.length; i++) {
       const slope = slopes[i] / count;
@@ -155,11 +200,13 @@ function adamStep(p, g, state, count, rate = RATE) {
   }
 }
 
+/** @type {() => Adam} */
 const adamState = () => ({ m: zeros(), v: zeros(), steps: 0 });
 
 // ---- a run ---------------------------------------------------------------------------------
 
 // Grey levels 0 to 15 from bytes that hold two each, the first in the high half.
+/** @type {(bytes: Uint8Array, from: number, count: number) => Uint8Array} */
 function unpackDigits(bytes, from, count) {
   const greys = new Uint8Array(count * PIXELS);
   for (let i = 0; i < greys.length; i++) {
@@ -170,6 +217,7 @@ function unpackDigits(bytes, from, count) {
 }
 
 // The black pixels of digit k, each black with the probability that its grey level gives.
+/** @type {(greys: Uint8Array, k: number, uniform: Draws) => number[]} */
 function blackPixels(greys, k, uniform) {
   const places = [];
   for (let i = 0; i < PIXELS; i++) {
@@ -179,6 +227,7 @@ function blackPixels(greys, k, uniform) {
   return places;
 }
 
+/** @type {(bytes: Uint8Array, settings: Settings) => Run} */
 function newRun(bytes, { beta, prior, seed }) {
   const uniform = uniformDraws(1000 * seed + 1);
   const fixedDraws = uniformDraws(5);
@@ -202,6 +251,7 @@ function newRun(bytes, { beta, prior, seed }) {
   };
 }
 
+/** @type {(count: number, uniform: Draws) => Uint16Array} */
 function shuffled(count, uniform) {
   const order = Uint16Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
@@ -211,7 +261,9 @@ function shuffled(count, uniform) {
   return order;
 }
 
+/** @type {(run: Run) => void} */
 function trainEpoch(run) {
+  /** @type {Pair} */
   const sums = [0, 0];
   const eps = [0, 0];
   shuffled(TRAIN, run.uniform).forEach((k, place) => {
@@ -224,15 +276,18 @@ function trainEpoch(run) {
     if ((place + 1) % BATCH === 0) adamStep(run.p, run.g, run.adam, BATCH);
   });
   run.epoch += 1;
-  run.trained = sums.map((sum) => sum / TRAIN);
+  run.trained = [sums[0] / TRAIN, sums[1] / TRAIN];
 }
 
 // Held-out averages, the codes of the held-out digits, copies of some and draws from N(0, I).
+/** @type {(run: Run) => Report} */
 function report(run) {
+  /** @type {Pair} */
   const sums = [0, 0];
   const codes = new Float32Array(2 * HELD);
   const copies = new Uint8Array(SHOWN * PIXELS);
   const draws = new Uint8Array(SHOWN * PIXELS);
+  /** @type {(images: Uint8Array, k: number) => void} */
   const keep = (images, k) => {
     for (let i = 0; i < PIXELS; i++) images[k * PIXELS + i] = Math.round(255 * sigmoid(run.trace.logits[i]));
   };
@@ -254,10 +309,14 @@ function report(run) {
 
 // ---- the worker ----------------------------------------------------------------------------
 
-// "start" makes a run and reports on it before training; "epoch" trains for one and reports.
+// A message with settings makes a run and reports on it before training, one without trains it for
+// an epoch and reports. The digits come with the first.
+/** @type {(scope: typeof self) => void} */
 function listenAsWorker(scope) {
-  let bytes = null;
-  let run = null;
+  /** @type {Uint8Array} */
+  let bytes;
+  /** @type {Run} */
+  let run;
   scope.onmessage = ({ data }) => {
     if (data.bytes) bytes = data.bytes;
     if (data.settings) run = newRun(bytes, data.settings);
@@ -266,4 +325,4 @@ function listenAsWorker(scope) {
   };
 }
 
-if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope) listenAsWorker(self);
+if (typeof document === "undefined") listenAsWorker(self); // not where a test looks at the rest
