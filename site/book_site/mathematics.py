@@ -17,7 +17,7 @@ from sphinx.errors import ExtensionError
 from sphinx.locale import _
 from sphinx.util import logging
 
-from . import packages
+from . import packages, symbols
 
 KATEX_PACKAGE = packages.Package(
     "katex",
@@ -151,7 +151,8 @@ def visit_math(self, node):
     shown = re.sub(r"<[^>]*>", "", formula.partition('aria-hidden="true">')[2])
     before, after = (self.encode(node.get(name, "")) for name in ("before", "after"))
     together = " together" if before + after and len(shown) <= SHORT else ""
-    self.body.append(f'<span class="math{together}">{before}{formula}{after}</span>')
+    told = symbols.attribute(node.astext(), self.builder.current_docname, self.builder.env)
+    self.body.append(f'<span class="math{together}"{told}>{before}{formula}{after}</span>')
     raise nodes.SkipNode
 
 

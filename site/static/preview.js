@@ -1,8 +1,10 @@
 // What a link to an equation, a work or an entry of the library's reference leads to, beside the
-// link while it is pointed at or has the focus. Pages of a folder may not be read by a script: a link
-// to another page has no preview there.
+// link while it is pointed at or has the focus; and the entry of a symbol that the notation page
+// explains, while it is pointed at (see book_site/symbols.py). Pages of a folder may not be read by a
+// script: what stands on another page is not shown there.
 
-const SHOWN = 'a[href*="#equation-"]:not(.headerlink), a[href*="references.html#"], a.to-library';
+const LINKS = 'a[href*="#equation-"]:not(.headerlink), a[href*="references.html#"], a.to-library';
+const SHOWN = `${LINKS}, .math[data-symbol]`;
 const WAIT = 250; // milliseconds that a pointer rests before anything appears
 /** @type {Map<string, Promise<Document | null>>} */
 const pages = new Map(); // by address
@@ -10,8 +12,8 @@ const pages = new Map(); // by address
 const box = document.createElement("div");
 Object.assign(box, { className: "book-preview", id: "book-preview", hidden: true });
 box.setAttribute("role", "tooltip");
-/** @type {HTMLAnchorElement | null} */
-let link = null;
+/** @type {HTMLElement | null} */
+let link = null; // or symbol, that is shown
 let timer = 0;
 
 /** @type {(address: string) => Promise<Document | null>} */
@@ -43,6 +45,25 @@ async function copyOf(url) {
   return copies;
 }
 
+// The rows of the notation page that explain a symbol, each in a paragraph.
+/** @type {(numbers: string) => Promise<Element[] | null>} */
+async function entriesOf(numbers) {
+  const root = document.documentElement.dataset.content_root ?? "./";
+  const page = await pageAt(new URL(`${root}book/notation.html`, document.baseURI).href).catch(() => null);
+  const rows = page?.querySelectorAll("#symbols tbody tr") ?? [];
+  const told = numbers.split(" ").flatMap((number) => rows[Number(number)] ?? []);
+  return told.length ? told.map((row) => bare(entryIn(document.importNode(row, true)))) : null;
+}
+
+/** @type {(row: Element) => Element} */
+function entryIn(row) {
+  const [symbol, , meaning] = row.querySelectorAll("td");
+  const entry = document.createElement("p");
+  entry.append(...symbol.childNodes, ": ", ...meaning.childNodes);
+  entry.querySelectorAll("p").forEach((node) => node.replaceWith(...node.childNodes));
+  return entry;
+}
+
 /** @type {<E extends Element>(copy: E) => E} */
 function bare(copy) {
   copy.removeAttribute("id");
@@ -61,10 +82,12 @@ function place(link) {
   box.style.top = `${above > 60 ? above : at.bottom + 8}px`;
 }
 
-/** @type {(next: HTMLAnchorElement) => Promise<void>} */
+/** @type {(next: HTMLElement) => Promise<void>} */
 async function show(next) {
   link = next;
-  const copies = await copyOf(new URL(next.href));
+  const copies = await (next instanceof HTMLAnchorElement
+    ? copyOf(new URL(next.href))
+    : entriesOf(next.dataset.symbol ?? ""));
   if (!copies || link !== next) return;
   box.replaceChildren(...copies);
   box.hidden = false;
@@ -79,7 +102,7 @@ function hide() {
   box.hidden = true;
 }
 
-/** @type {(event: Event) => HTMLAnchorElement | null} */
+/** @type {(event: Event) => HTMLElement | null} */
 const linkOf = ({ target }) =>
   target instanceof Element ? target.closest(`article :is(${SHOWN})`) : null;
 document.body.append(box);

@@ -16,8 +16,11 @@ const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
 
 /**
- * @typedef {{ state: Record<string, any>, model_name: string, buffers?: Buffer[] }} Stored
- * @typedef {{ path: string[], data: string }} Buffer
+ * @typedef {{
+ *   state: Record<string, any>, model_name: string, buffers?: Buffer[],
+ *   held_texts?: Record<string, string>, lost?: string,
+ * }} Stored
+ * @typedef {{ path: string[], data: string, held?: string }} Buffer
  * @typedef {(id: string) => Model} GetModel
  * @typedef {(...values: any[]) => void} Handler
  * @typedef {{ model: Model, signal: AbortSignal, experimental: object }} Given
@@ -38,6 +41,26 @@ function element(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   node.append(...children);
   return node;
+}
+
+// ---- what is held in scripts of its own ---------------------------------------------------------
+
+/**
+ * Put back what is long in a state, from the scripts that hold it (see book_site/held.py).
+ * @type {(stored: Stored) => void}
+ */
+function putBack(stored) {
+  /** @type {Record<string, string>} */
+  const pieces = /** @type {any} */ (window).bookHeld ?? {};
+  /** @type {(digest: string) => string} */
+  const held = (digest) => {
+    if (!(digest in pieces)) stored.lost = `_static/w-${digest}.js`;
+    return pieces[digest] ?? "";
+  };
+  for (const buffer of stored.buffers ?? []) if (buffer.held) buffer.data = held(buffer.held);
+  for (const [name, digest] of Object.entries(stored.held_texts ?? {})) {
+    stored.state[name] = held(digest);
+  }
 }
 
 // ---- models -------------------------------------------------------------------------------------
@@ -191,6 +214,7 @@ async function renderAnywidget(id, stored, getModel, place) {
   const el = element("div", { class: ["book-widget", ...(stored.state._dom_classes ?? [])].join(" ") });
   place.append(el);
   try {
+    if (stored.lost) throw new Error(`${stored.lost} was not found.`);
     const started = running.get(id) ?? start(id, stored, getModel);
     running.set(id, started);
     const { model, hooks } = await started;
@@ -263,7 +287,7 @@ async function renderView(script, states, getModel) {
   if (ids.some((id) => !PASSIVE.has(states[id].model_name))) place.append(kernelNotice());
   for (const id of ids) {
     if (states[id].model_name === "ImageModel") renderImage(getModel(id), place);
-    if (!states[id].state._esm) continue;
+    if (states[id].state._esm === undefined) continue;
     const done = await renderAnywidget(id, states[id], getModel, place);
     drawn &&= done;
   }
@@ -277,6 +301,7 @@ async function renderPage() {
   for (const script of document.querySelectorAll(STATE)) {
     Object.assign(states, JSON.parse(script.textContent).state);
   }
+  Object.values(states).forEach(putBack);
   /** @type {Map<string, Model>} */
   const models = new Map();
   /** @type {GetModel} */

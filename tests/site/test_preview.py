@@ -1,6 +1,9 @@
 """What a link leads to is shown beside it: an equation, a work, an entry of the library."""
 
+from pathlib import Path
+
 import pytest
+from book_site import symbols
 
 CHAPTER = "book/08-the-elbo.html"
 SAME_PAGE = 'article a[href="#equation-8-2"]:not(.headerlink)'
@@ -70,3 +73,12 @@ def test_in_a_folder_of_files_a_link_within_the_page_has_one(built_site, new_pag
     page.locator(WORK).first.hover()
     page.wait_for_timeout(800)
     assert preview(page).is_hidden()
+
+
+def test_pointing_at_a_symbol_shows_its_entry_of_the_notation_page(open_page):
+    notation = Path(__file__).parents[2] / "book" / "notation.md"
+    (row,) = symbols.explained("p(x)", 8, symbols.entries(notation.read_text("utf8")))
+    page = open_page(CHAPTER)
+    rest(page, f'article .math[data-symbol="{row}"]')
+    assert "the evidence" in preview(page).inner_text()
+    assert preview(page).locator("[id], a, td").count() == 0
