@@ -44,6 +44,7 @@ from vae_lib.checkpoints import (
     read_card,
     read_tensors,
     save_checkpoint,
+    write_curves,
     write_tensors,
 )
 from vae_lib.data import batches, binarise, draw_pixels, load_digits, load_mnist
@@ -52,7 +53,6 @@ from vae_lib.flagship import FlagshipVAE, TwoLayerVAE
 from vae_lib.training import pick_device
 
 RESULTS = Path(__file__).with_name("results")  # a JSON a run
-CURVES = SHIPPED / "flagship-curves.json"
 WORK = Path(__file__).parents[1] / "_build" / "flagship"  # weights, and what it takes to go on
 VALIDATION, TEST_SAMPLES, AVERAGED = 4_000, 5_000, 0.999
 
@@ -518,8 +518,7 @@ def main() -> None:
     if options.table:
         print(table(options.results))
     if options.curves:
-        lines = ",\n".join(json.dumps(run) for run in curves(options.results))
-        CURVES.write_text(f"[\n{lines}\n]\n", "utf8")
+        write_curves(curves(options.results))
     if unknown := set(options.names) - set(RECIPES):
         raise SystemExit(f"no recipe {sorted(unknown)}: there are {sorted(RECIPES)}")
     if "RANK" in os.environ:  # torchrun's

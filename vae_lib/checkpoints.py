@@ -21,6 +21,7 @@ from vae_lib import conditional, flagship  # noqa: F401  (so that their models a
 from vae_lib.models import Autoencoder
 
 SHIPPED = Path(__file__).with_name("weights")
+CURVES = SHIPPED / "flagship-curves.json"
 LONGEST_SETTINGS = 2_000  # characters of JSON: the layers of a model come from a file
 
 Card = dict[str, Any]
@@ -120,6 +121,37 @@ def read_card(path: str | Path) -> Card:
         2
     """
     return read_tensors(path)[1]
+
+
+def load_curves() -> list[Card]:
+    """How the shipped flagship's runs went: nats against minutes of training, for chapter 11.
+
+    Raises:
+        ValueError: if the file is damaged (its sha256 is checked).
+
+    Example:
+        >>> sorted(load_curves()[0])
+        ['machine', 'minutes', 'nats', 'run', 'test']
+    """
+    try:
+        told = json.loads(CURVES.read_bytes())
+        runs: list[Card] = told["runs"]
+        whole = told["sha256"] == _digest({}, json.dumps(runs))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        whole = False
+    if not whole:
+        raise ValueError(
+            f"{CURVES} is cut short or damaged (its sha256 is not the recorded one): "
+            "reinstall vae_lib, or restore the file from git"
+        )
+    return runs
+
+
+def write_curves(runs: list[Card]) -> None:
+    """Write what :func:`load_curves` reads, a run in each line; scripts that train call it."""
+    lines = ",\n".join(json.dumps(run) for run in runs)
+    digest = _digest({}, json.dumps(runs))
+    CURVES.write_text(f'{{"sha256": "{digest}",\n"runs": [\n{lines}\n]}}\n', "utf8")
 
 
 def check_path(path: str | Path) -> Path:

@@ -91,7 +91,7 @@ def load_mnist(
 
     if split not in MNIST_FILES:
         raise ValueError(f"unknown split {split!r} of MNIST: 'train' or 'test'")
-    root = Path(root or os.environ.get("VAE_LIB_DATA") or Path.home() / ".cache" / "vae_lib")
+    root = Path(root or os.environ.get("VAE_LIB_DATA") or _cache())
     if download:
         mnist.MNIST(root, download=True)
     images, labels = (
@@ -99,6 +99,16 @@ def load_mnist(
     )
     grey: Tensor = mnist.read_image_file(str(images))  # [N, 28, 28] bytes
     return Digits(grey.flatten(1).float() / 255, mnist.read_label_file(str(labels)))
+
+
+def _cache() -> Path:
+    try:
+        return Path.home() / ".cache" / "vae_lib"
+    except RuntimeError as error:  # a user without a folder, as in some containers
+        raise FileNotFoundError(
+            "there is no home folder to look for MNIST in: "
+            "set VAE_LIB_DATA to the folder that holds MNIST/raw, or will hold it"
+        ) from error
 
 
 def _verified(path: Path, md5: str) -> Path:
