@@ -55,7 +55,7 @@ serve: book ## build the book and serve it at http://localhost:8000
 	@$(BIN)/python site/book_server.py _build/html $(PORT)
 
 lab: $(STAMP) ## open the landing page's notebook in JupyterLab, which asks for no news
-	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/intro.ipynb --LabApp.app_settings_dir=$(CURDIR)/site/jupyterlab
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book/intro.ipynb --LabApp.app_settings_dir="$(CURDIR)/site/jupyterlab"
 
 clean: ## remove what was built
 	rm -rf _build

@@ -4,13 +4,18 @@ jupyter-cache remembers a notebook's outputs by its code alone, so a change in `
 widget's JavaScript or in an installed package would go unseen. Here the cache lives in a folder
 named by a hash of all of these. The folder's path is a setting of myst-nb on which Sphinx keys its
 own memory, so when the hash changes every page is read, and every notebook executed, again.
+
+Nor trip over what a full disk or a kill has left half-written in it: such a cache is made anew.
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 
@@ -53,11 +58,27 @@ def execution_key(root: Path) -> str:
     return digest(files, root, installed_versions(requirements))
 
 
+def is_whole(cache: Path) -> bool:
+    """Whether jupyter-cache can read all that it has noted; it notes a notebook, then writes it."""
+    try:
+        with closing(sqlite3.connect(cache / "global.db")) as database:
+            kept = database.execute("SELECT hashkey FROM nbcache").fetchall()
+            database.execute("SELECT pk FROM nbproject")
+        for (key,) in kept:
+            json.loads((cache / "executed" / key / "base.ipynb").read_bytes())
+    except (sqlite3.Error, OSError, ValueError):
+        return False
+    return True
+
+
 def choose_cache(app, config):
     """Name the cache folder by the key; a change of the extension itself re-reads pages as well."""
     root = Path(app.srcdir)
     caches = Path(app.outdir).parent / ".jupyter_cache"
-    config.nb_execution_cache_path = str(caches / execution_key(root))
+    cache = caches / execution_key(root)
+    if cache.exists() and not is_whole(cache):
+        shutil.rmtree(cache)
+    config.nb_execution_cache_path = str(cache)
     here = Path(__file__).parent
     config.book_site_code = digest(files_under(here), here)
     looks = [path for name in ("static", "templates") for path in files_under(here.parent / name)]

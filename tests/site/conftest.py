@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -59,16 +60,22 @@ class MiniBook:
         assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
         return run.stdout + run.stderr
 
-    def try_build(self, **environment: str) -> subprocess.CompletedProcess:
-        """The same, whether or not it succeeds. ``vae_lib`` here comes before the installed one."""
+    def try_build(
+        self, *options: str, limit: Callable | None = None, **environment: str
+    ) -> subprocess.CompletedProcess:
+        """The same, whether or not it succeeds. ``vae_lib`` here comes before the installed one.
+
+        ``options`` go to the command, and ``limit`` is one of ``limits``.
+        """
         names = ("GITHUB_REPOSITORY", "GITHUB_REF_TYPE", "GITHUB_REF_NAME", "GITHUB_HEAD_REF")
         inherited = {k: v for k, v in os.environ.items() if k not in (*names, "BOOK_URL")}
         command = [sys.executable, "-c", BOOK, "build", "."]
-        command += ["-n", "-W", "--keep-going"]
+        command += ["-n", "-W", "--keep-going", *options]
         return subprocess.run(
             command,
             cwd=self.root,
             env={**inherited, "PYTHONPATH": str(self.root), **environment},
+            preexec_fn=limit,
             capture_output=True,
             text=True,
             check=False,
@@ -79,16 +86,23 @@ class MiniBook:
         return (self.html / "book" / f"{name}.html").read_text("utf8")
 
 
+def folder_of_any_name(parent: Path) -> Path:
+    """A new folder named as people name theirs: spaces, a quote, brackets, letters beyond ASCII."""
+    folder = parent / "Büro – l'été (1)"
+    folder.mkdir()
+    return folder
+
+
 @pytest.fixture
 def mini_book(tmp_path) -> MiniBook:
     """An empty mini-book, to be filled and built by the test."""
-    return MiniBook(tmp_path)
+    return MiniBook(folder_of_any_name(tmp_path))
 
 
 @pytest.fixture(scope="module")
 def module_book(tmp_path_factory) -> MiniBook:
     """The same for the tests of one module, which share a build."""
-    return MiniBook(tmp_path_factory.mktemp("mini"))
+    return MiniBook(folder_of_any_name(tmp_path_factory.mktemp("mini")))
 
 
 @pytest.fixture(scope="module")
