@@ -196,8 +196,9 @@ def open_page(new_page, request):
             address = f"{request.getfixturevalue('site_url')}/{address}"
         page = new_page(**options)
         page.goto(address, wait_until="load")
-        page.wait_for_function(WIDGETS_ARE_DRAWN)
-        page.evaluate("document.fonts.ready.then(() => null)")
+        if options.get("java_script_enabled", True):  # else no promise is ever kept
+            page.wait_for_function(WIDGETS_ARE_DRAWN)
+            page.evaluate("document.fonts.ready.then(() => null)")
         return page
 
     return open_

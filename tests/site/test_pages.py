@@ -5,7 +5,9 @@ import json
 import re
 from functools import cache
 from html.parser import HTMLParser
+from itertools import combinations, product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -88,6 +90,142 @@ def test_a_page_is_whole_accessible_and_fits(open_page, page_name, look):
     assert found == [], "axe-core's accessibility rules are broken"
 
 
+STOPS = """() => {
+  const all = "a[href], button, input, select, summary, textarea, [tabindex]";
+  const seen = [...document.querySelectorAll(all)].filter((node) => node.tabIndex >= 0
+    && !node.disabled && node.checkVisibility({ visibilityProperty: true })
+    && (node.type !== "radio" || node.checked));
+  seen.forEach((node, place) => (node.dataset.stop = place));
+  return seen.length;
+}"""
+HERE = """() => {
+  const node = document.activeElement;
+  const { top, bottom, left, right } = node.getBoundingClientRect();
+  const shown = bottom > 0 && top < innerHeight && right > 0 && left < innerWidth;
+  const marked = [node, ...node.querySelectorAll("*")].map((part) => getComputedStyle(part))
+    .some(({ outlineStyle, boxShadow }) => outlineStyle !== "none" || boxShadow !== "none");
+  return [node.dataset.stop ?? null, shown && marked ? "" : node.outerHTML.slice(0, 120)];
+}"""
+
+
+@pytest.mark.parametrize("name", ["intro", "10-the-vae"])
+def test_the_keyboard_comes_to_everything_and_is_seen_there(open_page, name):
+    page = open_page(f"book/{name}.html")
+    stops, visited, unseen = page.evaluate(STOPS), set(), []
+    for _ in range(2 * stops):
+        page.keyboard.press("Tab")
+        stop, fault = page.evaluate(HERE)
+        if stop in visited:
+            break
+        if fault:  # a link that slides into the page needs a moment
+            page.wait_for_timeout(300)
+            _, fault = page.evaluate(HERE)
+        if stop is not None:
+            visited.add(stop)
+            unseen += [fault] if fault else []
+    assert stops > 40
+    assert len(visited) == stops, "else it is caught, or passes something by"
+    assert unseen == []
+
+
+# ---- ways to look, in pairs ----------------------------------------------------------------------
+
+OF_EACH_KIND = ["intro", "05-bayes-and-the-evidence", "10-the-vae", "15-the-road-to-diffusion"]
+OF_EACH_KIND += ["notation", "reference/training"]
+SCHEMES = ("light", "dark", "forced colours")
+WIDTHS = (1280, 768, 375, 320)
+
+
+class Way(NamedTuple):
+    """A page, and how it is looked at."""
+
+    page: str
+    scheme: str
+    width: int
+    zoom: int
+    script: bool
+    motion: str
+
+    def options(self) -> dict:
+        """Playwright's. A browser that zooms has fewer, larger pixels; a telephone's has not."""
+        return {
+            "color_scheme": "dark" if self.scheme == "dark" else "light",
+            "forced_colors": "active" if self.scheme == "forced colours" else "none",
+            "viewport": {"width": self.width // self.zoom, "height": 900 // self.zoom},
+            "device_scale_factor": self.zoom,
+            "java_script_enabled": self.script,
+            "reduced_motion": self.motion,
+        }
+
+
+WAYS = [
+    Way(
+        page=page,
+        scheme=SCHEMES[(p + w) % 3],
+        width=width,
+        zoom=1 + (p + w) % 2 if width > 400 else 1,
+        script=(p + w // 2) % 2 == 0,
+        motion=("reduce", "no-preference")[(p // 2 + (w + 1) // 2) % 2],
+    )
+    for p, page in enumerate(OF_EACH_KIND)
+    for w, width in enumerate(WIDTHS)
+]
+# Text that lies beyond the screen, or beyond a box that neither shows it nor scrolls. A formula
+# counts by the parts between which it can be broken: its accents stand outside boxes of their own.
+CUT = """() => {
+  const main = document.querySelector("main"), pieces = [...main.querySelectorAll(".base")];
+  const walker = document.createTreeWalker(main, NodeFilter.SHOW_TEXT), range = new Range();
+  for (let node; (node = walker.nextNode());)
+    if (node.data.trim() && !node.parentElement.closest(".katex")) pieces.push(node);
+  return pieces.filter((piece) => {
+    const element = piece.nodeType === 1 ? piece : piece.parentElement;
+    if (!element.checkVisibility({ visibilityProperty: true })) return false;
+    range.selectNodeContents(piece);
+    const { left, right, width } = (piece === element ? piece : range).getBoundingClientRect();
+    let from = 0, to = innerWidth;
+    for (let box = element; box !== document.body; box = box.parentElement) {
+      const { overflowX } = getComputedStyle(box), edges = box.getBoundingClientRect();
+      if (/auto|scroll/.test(overflowX)) return false;
+      if (/hidden|clip/.test(overflowX)) {
+        from = Math.max(from, edges.left);
+        to = Math.min(to, edges.right);
+      }
+    }
+    const forEyes = to - from > 1;
+    return forEyes && width > 0 && (left < from - 1 || right > to + 1);
+  }).map((piece) => piece.textContent.trim());
+}"""
+FIGURES = """() => [...document.querySelectorAll(".vw, .book-still img, article .cell_output img")]
+  .filter((node) => node.offsetHeight > 20 && node.naturalWidth !== 0).length"""
+MOVING = """() => document.getAnimations().filter(({ playState }) => playState === "running").length
+  + (getComputedStyle(document.documentElement).scrollBehavior === "smooth")"""
+
+
+def test_each_two_ways_to_look_come_together_on_some_page():
+    for one, other in combinations(Way._fields, 2):
+        together = {(getattr(way, one), getattr(way, other)) for way in WAYS}
+        apart = [{getattr(way, name) for way in WAYS} for name in (one, other)]
+        if {one, other} != {"width", "zoom"}:
+            assert together == set(product(*apart)), f"{one} and {other}"
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way)))
+def test_nothing_is_lost_however_a_page_is_looked_at(open_page, built_site, way):
+    page = open_page(f"book/{way.page}.html", **way.options())
+    page.evaluate("[...document.images].forEach((image) => (image.loading = 'eager'))")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.evaluate(CUT) == []
+    soup = soup_of(built_site, f"book/{way.page}")
+    figures = len(soup.find_all("script", type="application/vnd.jupyter.widget-view+json"))
+    pictures = len(soup.select("article .cell_output img")) - len(soup.select(".book-still img"))
+    assert page.evaluate(FIGURES) == figures + pictures, "alive or as a picture"
+    if way.motion == "reduce":
+        assert page.evaluate(MOVING) == 0
+    if way.script and way.zoom == 1:
+        assert axe_violations(page, contrast=way.scheme != "forced colours") == []
+
+
 def test_formulas_are_rendered_without_a_script(open_page, page_name):
     if "$" not in markdown_of(page_name):
         pytest.skip("the page has no formula")
@@ -139,17 +277,21 @@ def test_no_page_names_another_host_for_what_it_loads(built_site, page_name):
     assert [url for url in loaded if re.match(r"(https?:)?//", url)] == []
 
 
-def test_every_internal_link_leads_somewhere(built_site, page_name):
-    here = built_site / f"{page_name}.html"
-    assert len(anchors_of(here).links) > 10  # the sidebar alone has more
-    for href in anchors_of(here).links:
-        target, _, fragment = href.partition("#")
-        if re.match(r"[a-z]+:|//", target):
-            continue
-        path = (here.parent / target).resolve() if target else here
-        assert path.is_file(), f"{page_name}: {href} leads nowhere"
-        if fragment and path.suffix == ".html":
-            assert fragment in anchors_of(path).places, f"{page_name}: {href} has no such place"
+def test_every_internal_link_leads_somewhere(built_site):
+    """Of every file that is a page, the reference, the search and old addresses among them."""
+    pages = [path for path in built_site.rglob("*.html") if "_static" not in path.parts]
+    assert len(pages) > 40
+    lost = []
+    for here in pages:
+        for href in anchors_of(here).links:
+            target, _, fragment = href.partition("#")
+            if re.match(r"[a-z]+:|//", target):
+                continue
+            path = (here.parent / target).resolve() if target else here
+            there = path.is_file() and (path.suffix != ".html" or not fragment)
+            if not there and not (path.is_file() and fragment in anchors_of(path).places):
+                lost.append(f"{here.relative_to(built_site)}: {href}")
+    assert lost == []
 
 
 def test_a_page_describes_itself(built_site, page_name):

@@ -43,10 +43,10 @@ def test_a_full_disk_ends_a_build_and_the_next_one_makes_it_good(book, size):
 def test_a_read_only_checkout_is_built_into_another_folder(book, tmp_path):
     for place in (book.root, *book.root.rglob("*")):
         place.chmod(place.stat().st_mode & 0o555)
-    nowhere = {"HOME": str(tmp_path / "nowhere")}
+    home = {"HOME": str(tmp_path / "home")}  # where nothing is yet
     try:
-        here = book.try_build(limit=rights_count, **nowhere)
-        there = book.try_build("--path-output", str(tmp_path), limit=rights_count, **nowhere)
+        here = book.try_build(limit=rights_count, **home)
+        there = book.try_build("--path-output", str(tmp_path), limit=rights_count, **home)
     finally:
         for place in (book.root, *book.root.rglob("*")):
             place.chmod(0o755)
