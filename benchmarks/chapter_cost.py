@@ -1,11 +1,13 @@
 """Seconds and peak memory of each chapter, run from a cold kernel, one after the other.
 
-    python benchmarks/chapter_cost.py [book/10-the-vae.ipynb …]
+    python benchmarks/chapter_cost.py [--cores 1] [book/10-the-vae.ipynb …]
 
 The peak is that of the largest process, which is the kernel: what ``/usr/bin/time -v`` reports.
-Binder gives 2 GB. A chapter's aim is 30 seconds on two cores, imports included.
+Binder gives 2 GB. A chapter's aim is 30 seconds on two cores, imports included, and a minute on
+one. ``--cores`` chooses how many, on Linux; tests/long/test_small_machine.py tests the memory.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -22,7 +24,7 @@ NotebookClient(nbformat.read(path, 4), timeout=300, kernel_name="python3").execu
 
 
 def cost(notebook: Path) -> tuple[float, float]:
-    """Wall-clock seconds and peak GB of one run."""
+    """Wall-clock seconds and peak GB of one run, on the cores that this process may use."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, notebook.name],
@@ -37,7 +39,13 @@ def cost(notebook: Path) -> tuple[float, float]:
 
 
 def main() -> None:
-    notebooks = [Path(name) for name in sys.argv[1:]] or sorted(BOOK.glob("*.ipynb"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="all of them if none is named")
+    parser.add_argument("--cores", type=int, help="as many as there are, if left out")
+    options = parser.parse_args()
+    if options.cores:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
+    notebooks = options.notebooks or sorted(BOOK.glob("*.ipynb"))
     total = 0.0
     for notebook in notebooks:
         seconds, peak = cost(notebook.resolve())
