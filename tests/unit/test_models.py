@@ -296,8 +296,8 @@ def test_a_real_gaussian_learns_a_noise_for_each_column_and_any_mean():
     x, z = torch.tensor([-3.0, 0, 8]) + torch.tensor([0.1, 1, 2]) * noise, torch.zeros(200, 1)
     model = VAE(latent=1, hidden=(4,), shape=(3,), likelihood="real gaussian")
     optimiser = torch.optim.Adam(model.parameters(), lr=0.05)
-    slower = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 800)  # else it ends in a jitter
-    for _ in range(800):
+    slower = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 1600)  # else it ends in a jitter
+    for _ in range(1600):
         optimiser.zero_grad()
         (-model.log_likelihood(x, z).mean()).backward()
         optimiser.step()
