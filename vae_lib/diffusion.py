@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_lib.distributions import (
-    _same_last,
+    _tensors,
     gaussian_log_prob,
     standard_normal,
     standard_normal_log_prob,
@@ -315,7 +315,7 @@ def noise_terms(model: Diffusion, x: Tensor, generator: torch.Generator) -> dict
 
 def _schedule(alpha_bar: Tensor) -> Tensor:
     """``alpha_bar`` in float64, on the CPU: 1 - ᾱ and differences lose digits in float32."""
-    _same_last(alpha_bar=alpha_bar)
+    _tensors(alpha_bar=alpha_bar)
     if alpha_bar.ndim != 1:
         raise ValueError(f"alpha_bar has shape {list(alpha_bar.shape)}: it must be [T + 1]")
     share = alpha_bar.detach().cpu().double()
@@ -361,8 +361,8 @@ def _check_denoiser(denoise: Denoise, size: int, share: Tensor) -> None:
 
 
 def _check_last(size: int, **tensors: Tensor) -> None:
+    _tensors(**tensors)
     for name, tensor in tensors.items():
-        _same_last(**{name: tensor})  # a tensor at all
         if tensor.shape[-1:] != (size,):
             raise ValueError(
                 f"{name} has shape {list(tensor.shape)}: its last dimension must be {size}"
