@@ -126,13 +126,26 @@ def test_the_path_is_drawn_from_the_generator_and_ends_without_noise():
     torch.testing.assert_close(path[0], model.clean(path[1], at), atol=1e-5, rtol=0)
 
 
+def test_a_little_noise_is_as_much_in_float32():
+    """At λ = 20 a share of 2e-9 is noise, which 1 - ᾱ in float32 would make 0."""
+    share, at = log_snr_schedule(40, first=20), torch.tensor([1])
+    root = float((1 - share[1]).sqrt())
+    network = Denoiser(2, share, width=4)
+    for weight in network.net.parameters():
+        torch.nn.init.zeros_(weight)  # what is left is √(1 - ᾱ_t) x_t
+    best = gaussian_denoiser(torch.zeros(2), torch.ones(2), share)
+    noise = Diffusion(network, 2, share).add_noise(torch.zeros(1, 2), at, torch.ones(1, 2))
+    for got in (network(torch.ones(1, 2), at), best(torch.ones(1, 2), at), noise):
+        assert got[0].tolist() == pytest.approx([root, root], rel=1e-6)
+
+
 def test_the_loss_draws_every_step_and_from_its_generator():
     model, seen = exact_model(4), []
-    best, model.denoise = model.denoise, lambda x, t: (seen.append(t), best(x, t))[1]
+    model.denoise = lambda x, t: (seen.append(t), torch.zeros_like(x))[1]
     losses = [noise_terms(model, data(200), seeded(6))["loss"] for _ in range(2)]
     assert set(seen[0].tolist()) == {1, 2, 3, 4}, "t is drawn for each example, T too"
     assert torch.equal(*seen) and torch.equal(*losses)
-    assert losses[0].shape == (200,)
+    assert losses[0].shape == (200,) and 1.5 < losses[0].mean() < 2.5, "a sum over two numbers"
 
 
 def test_the_first_weights_follow_the_seed():
