@@ -110,7 +110,8 @@ def test_the_slider_and_the_directions_move_the_traits(browser_page):
     assert harness.trait(page, "t") == LAST // 2 + 1
     assert page.locator(".vw-terms .vw-now").count() == 1
     term = float(examples.SHARES[LAST // 2] + 0.1)
-    assert f"{term:.3f} nats" in page.locator(".vw-readings").inner_text()
+    readings = page.locator(".vw-readings").inner_text()
+    assert f"{term:.3f} nats" in readings and f"{float(examples.SHARES[7]):.3f}" in readings
     page.get_by_role("button", name="Forwards").click()
     harness.settle(page)
     assert harness.trait(page, "backwards") is False
@@ -131,6 +132,9 @@ def test_it_plays_to_the_end_and_pauses(browser_page):
     stopped = harness.trait(page, "t")
     page.wait_for_timeout(300)
     assert harness.trait(page, "t") == stopped > 0
+    page.get_by_role("button", name="Play").click()
+    page.locator("input").press("ArrowRight")
+    assert page.get_by_role("button", name="Pause").count() == 0, "the reader moves it now"
 
 
 def test_a_view_that_is_left_plays_no_more(browser_page):
@@ -172,6 +176,16 @@ def test_the_still_takes_the_librarys_steps():
     assert widget.dots().shape == (40, 2)
     assert "from the data into noise, at step 5 of 12" in widget.alt
     assert f"term of the bound is {float(examples.SHARES[4]) + 0.1:.3f} nats" in widget.alt
+
+
+def test_the_still_goes_back_from_the_last_step_to_its_own():
+    widget, generator = examples.diffusion_steps(noise_seed=3), np.random.default_rng(3)
+    widget.t, want = LAST, generator.normal(size=(40, 2))
+    np.testing.assert_allclose(widget.dots(), want)
+    for t in range(LAST, 0, -1):
+        want = widget.step_back(want, t, generator.normal(size=(40, 2)))
+        widget.t = t - 1
+        np.testing.assert_allclose(widget.dots(), want)
 
 
 @pytest.mark.parametrize("t", [2, 7, 12])
