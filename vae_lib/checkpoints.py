@@ -5,9 +5,13 @@ caller adds. It stands in the file's metadata with a sha256 of card and tensors.
 unpickled. Introduced in chapters 1 and 10.
 """
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
+import secrets
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -22,6 +26,7 @@ from vae_lib.models import Autoencoder
 
 SHIPPED = Path(__file__).with_name("weights")
 CURVES = SHIPPED / "flagship-curves.json"
+FORGOTTEN = 3600  # seconds after which a file under a temporary name is nobody's any more
 LONGEST_SETTINGS = 2_000  # characters of JSON: the layers of a model come from a file
 
 Card = dict[str, Any]
@@ -168,8 +173,8 @@ def check_path(path: str | Path) -> Path:
         raise IsADirectoryError(f"{path} is a folder: name a file in it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clear(path)
         temporary = _temporary(path)
-        temporary.unlink(missing_ok=True)  # what a killed process left
         temporary.write_bytes(b"")
         temporary.unlink()
     except OSError as error:
@@ -278,9 +283,18 @@ def _check_numbers(tensors: dict[str, Tensor], path: Path) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    """One fixed name beside the file that ``path`` is or links to: the next save reclaims it."""
+    """A new name beside the file that ``path`` is or links to: two runs may save to one path."""
     real = Path(os.path.realpath(path))
-    return real.with_name(f".{real.name}.tmp")
+    return real.with_name(f".{real.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def _clear(path: Path) -> None:
+    """Remove what killed runs left of ``path``, once nobody can be writing to it any more."""
+    real = Path(os.path.realpath(path))
+    for leftover in real.parent.glob(f".{glob.escape(real.name)}.*tmp"):
+        with contextlib.suppress(OSError):  # another run clears up too, or it is not ours
+            if time.time() - leftover.stat().st_mtime > FORGOTTEN:
+                leftover.unlink()
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vae_lib.data import Augment
-from vae_lib.distributions import DiagonalGaussian
+from vae_lib.distributions import DiagonalGaussian, _tensors
 from vae_lib.models import VAE, _size, mlp
+
+NO_LABELS = "x has no labels: labelled(x, y) puts them behind the pixels"
 
 
 def labelled(images: Tensor, labels: Tensor, classes: int = 10) -> Tensor:
@@ -21,12 +23,13 @@ def labelled(images: Tensor, labels: Tensor, classes: int = 10) -> Tensor:
 
     Raises:
         ValueError: for as many labels as there are not images, or a label that is no class.
-        TypeError: for labels that are no whole numbers.
+        TypeError: for labels that are no whole numbers, or what is no tensor.
 
     Example:
         >>> labelled(torch.zeros(2, 784), torch.tensor([3, 7])).shape
         torch.Size([2, 794])
     """
+    _tensors(images=images, labels=labels)
     if labels.shape != images.shape[:-1]:
         raise ValueError(
             f"labels have shape {list(labels.shape)}, images {list(images.shape)}: "
@@ -35,10 +38,19 @@ def labelled(images: Tensor, labels: Tensor, classes: int = 10) -> Tensor:
     return torch.cat([images, _one_hot(labels, classes, images.dtype)], -1)
 
 
-def on_images(augment: Augment, pixels: int = 784) -> Augment:
-    """``augment`` for rows [x, y]: it alters the first ``pixels`` columns, and no label."""
+def on_images(augment: Augment, pixels: int = 784, classes: int = 10) -> Augment:
+    """``augment`` for rows [x, y]: it alters the first ``pixels`` columns, and no label.
+
+    Raises:
+        ValueError: in use, for rows of another width than ``pixels + classes``.
+    """
 
     def rows(x: Tensor, generator: torch.Generator) -> Tensor:
+        if x.shape[-1] != pixels + classes:
+            raise ValueError(
+                f"x has {x.shape[-1]} columns, and {pixels} pixels with {classes} classes make "
+                f"{pixels + classes}: on_images(augment, pixels, classes) takes other sizes"
+            )
         return torch.cat([augment(x[:, :pixels], generator), x[:, pixels:]], -1)
 
     return rows
@@ -101,13 +113,19 @@ class ConditionalVAE(VAE):
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Parameters of q(z|x, y): rows [..., P + C] -> μ [..., D] and log σ² [..., D]."""
         if isinstance(x, Tensor) and x.shape[-1:] == (self.pixels,):
-            raise ValueError("x has no labels: labelled(x, y) puts them behind the pixels")
+            raise ValueError(NO_LABELS)
         return super().encode(x)
 
     def decode(self, z: Tensor, y: Tensor | int | None = None) -> Tensor:
-        """Logits of p(x|z, y): z [..., D] and labels y that broadcast with [...] -> [..., P]."""
+        """Logits of p(x|z, y): z [..., D] and labels y that broadcast with [...] -> [..., P].
+
+        Raises:
+            ValueError: without labels, for some that are no class, or for shapes that do not fit.
+            TypeError: for labels that are no whole numbers, or a z that is no tensor.
+        """
         if y is None:
             raise ValueError("this decoder needs a label: decode(z, y)")
+        _tensors(z=z)
         return self._decode(z, _one_hot(torch.as_tensor(y), self.classes, z.dtype).to(z.device))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,7 +133,15 @@ class ConditionalVAE(VAE):
         return self._decode(self.code(x), x[..., self.pixels :])
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x|z, y): rows [B, P + C], z [..., B, D] -> [..., B], nats."""
+        """log p(x|z, y): rows [B, P + C], z [..., B, D] -> [..., B], nats.
+
+        Raises:
+            ValueError: for rows of another width, such as images without labels.
+        """
+        _tensors(x=x)
+        if x.shape[-1:] != (self.columns,):
+            told = f"x has shape {list(x.shape)}, but rows [x, y] are [..., {self.columns}]"
+            raise ValueError(NO_LABELS if x.shape[-1:] == (self.pixels,) else told)
         x, label = x[..., : self.pixels], x[..., self.pixels :]
         return self._log_likelihood(x, self._decode(z.to(x.dtype), label))
 
@@ -127,7 +153,16 @@ class ConditionalVAE(VAE):
     def sample(
         self, count: int, generator: torch.Generator, y: Tensor | int | None = None
     ) -> Tensor:
-        """Draws x ~ p(x|y): z ~ p(z), then x ~ p(x|z, y); y is a label or [count] -> [count, P]."""
+        """Draws x ~ p(x|y): z ~ p(z), then x ~ p(x|z, y); y is a label or [count] -> [count, P].
+
+        Raises:
+            ValueError, TypeError: as :meth:`decode`; also for another number of labels.
+        """
+        if y is not None and torch.as_tensor(y).shape not in ((), (count,)):
+            raise ValueError(
+                f"y has shape {list(torch.as_tensor(y).shape)}: give one label, or one for each "
+                f"of {count} draws"
+            )
         return self._draw(self.decode(self.sample_prior(count, generator), y), generator)
 
     def _decode(self, z: Tensor, label: Tensor) -> Tensor:
@@ -136,7 +171,13 @@ class ConditionalVAE(VAE):
                 f"z has shape {list(z.shape)}, but this model's latent vectors are "
                 f"[..., {self.latent}]"
             )
-        lead = torch.broadcast_shapes(z.shape[:-1], label.shape[:-1])  # type: ignore[no-untyped-call]
+        try:
+            lead = torch.broadcast_shapes(z.shape[:-1], label.shape[:-1])  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            raise ValueError(
+                f"labels {list(label.shape[:-1])} do not go with z {list(z.shape)}: give one, or "
+                f"one for each z, {list(z.shape[:-1])}"
+            ) from error
         both = torch.cat([z.expand(*lead, -1), label.expand(*lead, -1)], -1)
         logits: Tensor = self.decoder(both.reshape(-1, both.shape[-1]))
         return logits.reshape(*lead, self.pixels)
@@ -147,6 +188,10 @@ class OneClass(nn.Module):
 
     It takes images [B, P] without labels, so that every bound and estimator of the book reads
     log p(x|y) off it.
+
+    Raises:
+        ValueError: for a ``y`` that is no class; in use, for rows that have labels already.
+        TypeError: for a ``y`` that is no whole number.
 
     Example:
         >>> threes = ConditionalVAE(latent=2).given(3)
@@ -167,21 +212,31 @@ class OneClass(nn.Module):
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x|z, y): x [B, P], z [..., B, D] -> [..., B], nats."""
+        self._check(x)
         logits = self.model._decode(z.to(x.dtype), self.get_buffer("label").to(x.dtype))
         return self.model._log_likelihood(x, logits)
 
     def posterior(self, x: Tensor) -> DiagonalGaussian:
         """q(z|x, y): x [B, P] -> a distribution over [B, D]."""
+        self._check(x)
         label = self.get_buffer("label").to(x.dtype).expand(*x.shape[:-1], -1)
         return self.model.posterior(torch.cat([x, label], -1))
+
+    def _check(self, x: Tensor) -> None:
+        _tensors(x=x)
+        pixels = self.model.pixels
+        if x.shape[-1:] != (pixels,):
+            raise ValueError(
+                f"x has shape {list(x.shape)}: a model of one class takes images without labels, "
+                f"[..., {pixels}]; of rows [x, y], x[..., :{pixels}]"
+            )
 
 
 def _one_hot(labels: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise TypeError(f"labels have dtype {labels.dtype}: they must be whole numbers, .long()")
     if not labels.is_meta and bool(((labels < 0) | (labels >= classes)).any()):
-        raise ValueError(
-            f"labels run from {int(labels.min())} to {int(labels.max())}, "
-            f"but the classes are 0 to {classes - 1}"
-        )
+        low, high = int(labels.min()), int(labels.max())
+        told = f"label {low} is no class" if low == high else f"labels run from {low} to {high}"
+        raise ValueError(f"{told}: the classes are 0 to {classes - 1}")
     return F.one_hot(labels.long(), classes).to(dtype)

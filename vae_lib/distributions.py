@@ -9,7 +9,7 @@ chapters 4 (likelihoods), 6 (KL) and 9 (reparameterisation).
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,12 +22,16 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def _same_last(**tensors: Tensor) -> None:
-    for name, value in tensors.items():
+def _tensors(**values: Any) -> None:
+    for name, value in values.items():
         if not isinstance(value, Tensor):
             raise TypeError(
                 f"{name} is a {type(value).__name__}: torch.as_tensor({name}) makes it a tensor"
             )
+
+
+def _same_last(**tensors: Tensor) -> None:
+    _tensors(**tensors)
     if len({tensor.shape[-1:] for tensor in tensors.values()}) > 1:
         shapes = ", ".join(f"{name} {list(t.shape)}" for name, t in tensors.items())
         raise ValueError(f"last dimensions differ: {shapes}; they must describe the same variables")

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -178,7 +179,7 @@ while True:
 
 
 @pytest.mark.slow
-def test_kill_9_leaves_a_whole_file_and_the_next_save_cleans_up(tmp_path):
+def test_kill_9_leaves_a_whole_file_and_a_later_save_cleans_up(tmp_path, monkeypatch):
     path, dice = tmp_path / "model.safetensors", random.Random(0)
     models = [VAE(latent=3, hidden=(64,), seed=seed) for seed in (0, 1)]
     seen = set()
@@ -196,18 +197,36 @@ def test_kill_9_leaves_a_whole_file_and_the_next_save_cleans_up(tmp_path):
                 process.kill()
         seed = read_card(path)["seed"]
         assert same(load_checkpoint(path), models[seed])
-        assert len(list(tmp_path.iterdir())) <= 2, "one temporary name"
+    assert len(list(tmp_path.iterdir())) <= 3, "the file, and what each of two kills left"
     assert seen == {0, 1}
+    monkeypatch.setattr(checkpoints, "FORGOTTEN", -1)
     save_checkpoint(models[0], path)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_leftover_under_the_temporary_name_is_reclaimed(path, model):
-    leftover = path.with_name(f".{path.name}.tmp")
-    leftover.write_bytes(b"half a checkpoint")
-    leftover.chmod(0o400)
+def test_what_a_killed_run_left_is_removed_when_it_is_old_and_a_run_under_way_is_let_be(
+    path, model
+):
+    dead, alive, other = (
+        path.with_name(name)
+        for name in (f".{path.name}.12-ab.tmp", f".{path.name}.34-cd.tmp", ".x.safetensors.5.tmp")
+    )
+    for file in (dead, alive, other):
+        file.write_bytes(b"half a checkpoint")
+        file.chmod(0o400)
+    for file in (dead, other):
+        os.utime(file, (0, 0))
     save_checkpoint(model, path)
-    assert set(files(path.parent)) == {path.name}
+    assert set(files(path.parent)) == {path.name, alive.name, other.name}
+
+
+def test_two_runs_may_save_to_one_path(tmp_path, model):
+    """Threads stand in for processes: each save has a name of its own."""
+    path = tmp_path / "model.safetensors"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: save_checkpoint(model, path), range(200)))
+    assert same(load_checkpoint(path), model)
+    assert set(files(tmp_path)) == {path.name}
 
 
 def test_a_link_stays_a_link(tmp_path, model):

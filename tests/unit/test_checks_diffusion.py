@@ -139,6 +139,8 @@ WRONG = [
         lambda k, K: ((-(shares(k, K) * shares(k, K).log()).sum()).exp(), 1.0),
         "NaN",
     ),
+    ("codebook_usage", lambda k, K: (1.001 * usage(k, K)[0], usage(k, K)[1]), "expected"),
+    ("codebook_usage", lambda k, K: (usage(k, K)[0], 1.001 * usage(k, K)[1]), "expected"),
     ("step_back", lambda *a: step(*a)[0], "return two values"),
     ("step_back", wrong_mean(lambda x, y, b, n: step(y, x, b, n)[0]), "changed places"),
     (

@@ -33,11 +33,13 @@ def test_labels_stand_one_hot_behind_the_pixels():
 @pytest.mark.parametrize(
     ("labels", "error", "words"),
     [
-        (torch.tensor([0, 3]), ValueError, "run from 0 to 3, but the classes are 0 to 2"),
+        (torch.tensor([0, 3]), ValueError, "run from 0 to 3: the classes are 0 to 2"),
         (torch.tensor([-1, 0]), ValueError, "run from -1 to 0"),
         (torch.tensor([0.0, 1.0]), TypeError, "whole numbers"),
         (torch.tensor([True, False]), TypeError, "whole numbers"),
         (torch.tensor([0, 1, 2]), ValueError, "each image needs one label"),
+        (torch.tensor([7, 7]), ValueError, "label 7 is no class: the classes are 0 to 2"),
+        ([0, 1], TypeError, "labels is a list: torch.as_tensor"),
     ],
 )
 def test_labels_that_are_none(labels, error, words):
@@ -111,12 +113,37 @@ def test_it_learns_and_comes_back_from_its_file(tmp_path):
     assert torch.equal(back.reconstruct(x), model.reconstruct(x))
 
 
+def test_a_seed_decides_the_first_weights_and_the_draws():
+    first, twin, other = (ConditionalVAE(**TINY, seed=seed) for seed in (1, 1, 2))
+    weights = zip(*(m.parameters() for m in (first, twin, other)), strict=True)
+    assert all(torch.equal(a, b) and not torch.equal(a, c) for a, b, c in weights)
+    a, b, c = (first.sample(40, seeded(seed), 1) for seed in (3, 3, 4))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+    generator = seeded(3)  # one generator for z and for the pixels
+    z = first.sample_prior(40, generator)
+    assert torch.equal(a, first.decode(z, 1).sigmoid().bernoulli(generator=generator))
+
+
+def test_a_class_has_the_prior_of_its_model():
+    """A learned mixture of three: not N(0, I), and the settings tell of it."""
+    model = ConditionalVAE(**TINY, components=3)
+    assert model.settings["components"] == 3
+    z = torch.randn(5, 2, generator=seeded())
+    assert torch.equal(model.given(1).log_prior(z), model.prior.log_prob(z))
+    x = rows()[:, :8]
+    assert model.given(1).posterior(x).kl is None, "no closed form beside a mixture"
+
+
 def test_augmentation_leaves_labels_alone():
     digits = load_digits("heldout")
     x = labelled(digits.images[:20], digits.labels[:20])
     moved = on_images(jitter)(x, seeded(3))
     assert torch.equal(moved[:, 784:], x[:, 784:])
     assert torch.equal(moved[:, :784], jitter(x[:, :784], seeded(3)))
+    with pytest.raises(ValueError, match=r"206 columns, .* make 794: on_images\(augment, pixels"):
+        on_images(jitter)(x[:, -206:], seeded(3))
+    small = on_images(lambda x, g: 1 - x, pixels=196)
+    assert torch.equal(small(x[:, -206:], seeded())[:, 196:], x[:, 784:])
 
 
 @pytest.mark.parametrize(
@@ -128,7 +155,36 @@ def test_augmentation_leaves_labels_alone():
         (lambda m: m.decode(torch.zeros(2, 3), 1), ValueError, r"latent vectors are \[\.\.\., 2\]"),
         (lambda m: m.decode(torch.zeros(2, 2), 3), ValueError, "classes are 0 to 2"),
         (lambda m: m.sample(2, seeded()), ValueError, "needs a label"),
-        (lambda m: m.given(7), ValueError, "classes are 0 to 2"),
+        (lambda m: m.sample(2, seeded(), torch.arange(3)), ValueError, "each of 2 draws"),
+        (lambda m: m.sample(1, seeded(), torch.arange(3)), ValueError, "each of 1 draws"),
+        (
+            lambda m: m.decode(torch.zeros(2, 2), torch.arange(3)),
+            ValueError,
+            r"labels \[3\] do not",
+        ),
+        (lambda m: m.decode([[0.0, 0.0]], 1), TypeError, "z is a list"),
+        (lambda m: m.given(7), ValueError, "label 7 is no class: the classes are 0 to 2"),
+        (lambda m: m.given(True), TypeError, "whole numbers"),
+        (
+            lambda m: m.given(1).posterior(rows()),
+            ValueError,
+            r"images without labels.*x\[\.\.\., :8",
+        ),
+        (
+            lambda m: m.given(1).log_likelihood(rows(), torch.zeros(5, 2)),
+            ValueError,
+            "images without labels",
+        ),
+        (
+            lambda m: m.log_likelihood(rows()[:, :8], torch.zeros(5, 2)),
+            ValueError,
+            r"x has no labels: labelled\(x, y\)",
+        ),
+        (
+            lambda m: m.log_likelihood(rows()[:, :9], torch.zeros(5, 2)),
+            ValueError,
+            r"rows \[x, y\] are \[\.\.\., 11\]",
+        ),
         (lambda m: ConditionalVAE(net="conv"), ValueError, "takes 'mlp'"),
         (lambda m: ConditionalVAE(classes=0), ValueError, "classes is 0"),
         (lambda m: ConditionalVAE(classes=2.0), TypeError, "whole number"),

@@ -4,6 +4,7 @@ import examples
 import harness
 import pytest
 import torch
+import traitlets
 from torch.nn import functional as F
 
 from vae_lib.widgets import ClassLatentPad
@@ -89,6 +90,42 @@ def test_the_still_says_what_the_page_says():
     share = examples.as_sent(examples.JUDGE)(picture(pad.z, 3)).softmax(0)
     assert pad.verdict() == pytest.approx(share.numpy(), abs=1e-4)
     assert f"the classifier says {int(share.argmax())}, " in pad.alt
+    _, decoded, votes = pad._draw().axes
+    want = picture(pad.z, 3).reshape(28, 28).numpy()
+    assert decoded.images[0].get_array().data == pytest.approx(want, abs=1e-4)
+    bars = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in votes.patches}
+    assert [bars[y] for y in range(10)] == pytest.approx(share.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "message"),
+    [
+        ("z", [float("nan"), 0.0], "two finite numbers"),
+        ("z", [float("inf"), 0.0], "two finite numbers"),
+        ("z", [0.0, 0.0, 0.0], "of length 2"),
+        ("y", 10, "y is 10: classes are 0 to 9"),
+        ("y", -1, "y is -1"),
+    ],
+)
+def test_a_trait_that_the_page_cannot_show_is_refused(trait, value, message):
+    pad = examples.class_latent_pad()
+    with pytest.raises(traitlets.TraitError, match=message):
+        setattr(pad, trait, value)
+    assert (pad.z, pad.y) == ([0.0, 0.0], 0)
+
+
+def test_codes_may_be_a_list_an_array_or_have_gradients():
+    codes, labels = examples.codes(), examples.LABELS
+    pads = [
+        ClassLatentPad(examples.CLASSES, examples.JUDGE, *given)
+        for given in (
+            (codes, labels),
+            (codes.tolist(), labels.tolist()),
+            (codes.numpy(), labels.numpy()),
+            (codes.clone().requires_grad_(), labels.to(torch.int16)),
+        )
+    ]
+    assert len({(pad.codes, pad.labels, tuple(pad.extent)) for pad in pads}) == 1
 
 
 @pytest.mark.parametrize(
@@ -99,6 +136,13 @@ def test_the_still_says_what_the_page_says():
         ({"classifier": examples.network(784, 4)}, "judges 784 pixels and 10 classes"),
         ({"labels": None}, "belong together"),
         ({"labels": examples.LABELS[:5]}, "there are 60 digits"),
+        ({"labels": examples.LABELS > 4}, "dtype torch.bool: it must hold whole numbers"),
+        ({"labels": examples.LABELS + 0.5}, "must hold whole numbers"),
+        ({"codes": torch.zeros(0, 2), "labels": torch.zeros(0)}, "N >= 1"),
+        (
+            {"decoder": examples.network(5, 8, 784), "classifier": examples.network(784, 3)},
+            "labels has classes outside 0 to 2",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(change, message):

@@ -5,20 +5,18 @@ import harness
 import numpy as np
 import pytest
 import torch
+import traitlets
 
-from vae_lib.diffusion import Diffusion
+from vae_lib.diffusion import Denoiser, Diffusion
 from vae_lib.widgets import DiffusionSteps
 
 EXPORTS = "noiseOf, stepBack, diffusionFilm, readMlp, doublesOf, normalDraws"
 LAST = len(examples.SHARES) - 1
 
 
-def denoise(x, t):
-    """ε̂ in float64, with the weights as they travel."""
-    share = examples.SHARES[t][..., None]
-    signal, noise = share.sqrt(), (1 - share).sqrt()
-    times = torch.cat([signal, noise], -1).expand(*x.shape[:-1], 2)
-    return noise * x + signal * examples.as_sent(examples.NOISE)(torch.cat([x, times], -1))
+denoise = Denoiser(2, examples.SHARES)  # the library's, with the weights as they travel
+denoise.net = examples.as_sent(examples.NOISE)
+denoise.double()
 
 
 def shown(widget, browser_page):
@@ -41,6 +39,18 @@ def test_the_noise_is_the_networks(browser_page):
     for row, t in zip(got, (1, 6, 12), strict=True):
         want = denoise(x, torch.full((3,), t))
         torch.testing.assert_close(torch.tensor(row).double(), want, atol=1e-5, rtol=1e-5)
+
+
+def test_the_arrows_point_along_the_score(browser_page):
+    """Against the predicted noise, on a grid of places."""
+    page = shown(examples.diffusion_steps(), browser_page)
+    for t in (1, 12):
+        film = "(t) => module.diffusionFilm(model).arrows(t)"
+        arrows = torch.tensor(page.evaluate(film, t)).double()
+        places, want = arrows[:, :2], arrows[:, 2:]
+        assert len(places.unique(dim=0)) == 121
+        noise = denoise(places, torch.full((121,), t))
+        torch.testing.assert_close(want, -noise, atol=1e-5, rtol=1e-5)
 
 
 def test_a_whole_path_back_is_the_librarys_with_the_same_draws(browser_page):
@@ -76,6 +86,22 @@ def test_forwards_is_the_data_and_noise_in_one_jump(browser_page):
     torch.testing.assert_close(torch.tensor(dots).reshape(40, 2), want, atol=1e-5, rtol=1e-5)
 
 
+def test_the_bars_are_the_terms_and_the_present_one_is_marked(browser_page):
+    film = examples.diffusion_steps()
+    page = shown(film, browser_page)
+    terms = (examples.SHARES + 0.1)[1:-1]
+    bars = page.locator(".vw-terms i")
+    heights = bars.evaluate_all("(all) => all.map((bar) => parseFloat(bar.style.height))")
+    assert heights == pytest.approx((100 * terms / terms.max()).tolist(), abs=1e-3)
+    for t in (2, 7, 12):
+        film.t = t
+        harness.push(page, film, "t")
+        marked = bars.evaluate_all(
+            "(all) => all.map((bar) => bar.classList.contains('vw-now') || 0)"
+        )
+        assert marked == [step == t for step in range(2, 13)]
+
+
 def test_the_slider_and_the_directions_move_the_traits(browser_page):
     page = shown(examples.diffusion_steps(), browser_page)
     page.locator("input").focus()
@@ -84,7 +110,8 @@ def test_the_slider_and_the_directions_move_the_traits(browser_page):
     assert harness.trait(page, "t") == LAST // 2 + 1
     assert page.locator(".vw-terms .vw-now").count() == 1
     term = float(examples.SHARES[LAST // 2] + 0.1)
-    assert f"{term:.3f} nats" in page.locator(".vw-readings").inner_text()
+    readings = page.locator(".vw-readings").inner_text()
+    assert f"{term:.3f} nats" in readings and f"{float(examples.SHARES[7]):.3f}" in readings
     page.get_by_role("button", name="Forwards").click()
     harness.settle(page)
     assert harness.trait(page, "backwards") is False
@@ -105,6 +132,18 @@ def test_it_plays_to_the_end_and_pauses(browser_page):
     stopped = harness.trait(page, "t")
     page.wait_for_timeout(300)
     assert harness.trait(page, "t") == stopped > 0
+    page.get_by_role("button", name="Play").click()
+    page.locator("input").press("ArrowRight")
+    assert page.get_by_role("button", name="Pause").count() == 0, "the reader moves it now"
+
+
+def test_a_view_that_is_left_plays_no_more(browser_page):
+    page = shown(examples.diffusion_steps(), browser_page)
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("model.get('t') < 6")
+    stopped = page.evaluate("() => (window.leave(), model.get('t'))")
+    page.wait_for_timeout(300)
+    assert harness.trait(page, "t") == stopped
 
 
 def test_without_motion_it_goes_to_the_end_at_once(browser_page):
@@ -136,6 +175,62 @@ def test_the_still_takes_the_librarys_steps():
     widget.t, widget.backwards = 5, False
     assert widget.dots().shape == (40, 2)
     assert "from the data into noise, at step 5 of 12" in widget.alt
+    assert f"term of the bound is {float(examples.SHARES[4]) + 0.1:.3f} nats" in widget.alt
+
+
+def test_the_still_goes_back_from_the_last_step_to_its_own():
+    widget, generator = examples.diffusion_steps(noise_seed=3), np.random.default_rng(3)
+    widget.t, want = LAST, generator.normal(size=(40, 2))
+    np.testing.assert_allclose(widget.dots(), want)
+    for t in range(LAST, 0, -1):
+        want = widget.step_back(want, t, generator.normal(size=(40, 2)))
+        widget.t = t - 1
+        np.testing.assert_allclose(widget.dots(), want)
+
+
+@pytest.mark.parametrize("t", [2, 7, 12])
+def test_the_still_is_of_its_step(t):
+    widget = examples.diffusion_steps()
+    widget.t = t
+    plane, terms = widget._draw().axes
+    (arrows,) = plane.collections
+    noise = denoise(torch.tensor(arrows.XY).double(), torch.full((81,), t)).detach()
+    np.testing.assert_allclose(np.stack([arrows.U, arrows.V], 1), -noise, atol=1e-4)
+    bars = {round(bar.get_x() + bar.get_width() / 2): bar for bar in terms.patches}
+    assert [bars[step].get_height() for step in range(2, 13)] == pytest.approx(
+        (examples.SHARES + 0.1)[1:-1].tolist()
+    )
+    other = bars[2 if t > 2 else 3].get_facecolor()
+    assert [step for step in bars if bars[step].get_facecolor() != other] == [t]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_numbers_of_any_dtype_and_with_gradients_are_taken(dtype):
+    share, points = examples.SHARES.clone(), examples.codes(40).to(dtype)
+    terms = (share + 0.1).to(dtype)
+    film = DiffusionSteps(
+        examples.NOISE, *(part.requires_grad_() for part in (share, points, terms))
+    )
+    assert np.frombuffer(film.alpha_bar).tolist() == examples.SHARES.tolist()
+    assert np.frombuffer(film.terms).tolist() == terms.tolist()
+    listed = DiffusionSteps(examples.NOISE, share.tolist(), points.tolist(), terms.tolist())
+    assert (listed.alpha_bar, listed.terms) == (film.alpha_bar, film.terms)
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "message"),
+    [
+        ("t", 13, "t is 13: steps are 0 to 12"),
+        ("t", -1, "t is -1: steps are 0 to 12"),
+        ("t", 2.5, "expected an int"),
+        ("noise_seed", -1, "should not be less than 0"),
+    ],
+)
+def test_a_trait_that_the_page_cannot_show_is_refused(trait, value, message):
+    film = examples.diffusion_steps()
+    with pytest.raises(traitlets.TraitError, match=message):
+        setattr(film, trait, value)
+    assert (film.t, film.noise_seed) == (6, 0)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +241,8 @@ def test_the_still_takes_the_librarys_steps():
         ({"alpha_bar": [1.0, 0.5, 0.0], "terms": [1.0] * 3}, "end above 0"),
         ({"terms": [1.0, 2.0]}, "terms has shape"),
         ({"points": torch.zeros(4, 3)}, "points has shape"),
+        ({"points": torch.zeros(0, 2)}, "N >= 1"),
+        ({"points": torch.zeros(4167, 2)}, r"4167 points and 12 steps .* points\[:4166\]"),
     ],
 )
 def test_what_does_not_fit_is_named(change, message):

@@ -139,26 +139,35 @@ def pack_images(images: Tensor, pixels: int, name: str = "images") -> bytes:
 def pack_codes(codes: Tensor, name: str = "codes") -> bytes:
     """Points [N, 2] of the latent plane as float32."""
     codes = torch.as_tensor(codes).detach().cpu()
-    if codes.ndim != 2 or codes.shape[1] != 2:
-        raise ValueError(f"{name} has shape {list(codes.shape)}, not [N, 2]")
+    if codes.ndim != 2 or codes.shape[1] != 2 or not len(codes):
+        raise ValueError(f"{name} has shape {list(codes.shape)}, not [N, 2] with N >= 1")
     if not codes.isfinite().all():
         raise ValueError(f"{name} holds NaN or infinite values")
     return codes.to(torch.float32).numpy().astype("<f4").tobytes()
 
 
-def pack_labels(labels: Tensor, count: int, name: str = "labels") -> bytes:
-    """Classes 0 to 9, one for each of ``count`` digits, as bytes."""
+def pack_labels(labels: Tensor, count: int, name: str = "labels", classes: int = 10) -> bytes:
+    """Classes 0 to ``classes - 1``, one for each of ``count`` digits, as bytes."""
     labels = torch.as_tensor(labels).detach().cpu()
     if tuple(labels.shape) != (count,):
         raise ValueError(f"{name} has shape {list(labels.shape)}, and there are {count} digits")
-    if not bool(((labels >= 0) & (labels <= 9)).all()):
-        raise ValueError(f"{name} has classes outside 0 to 9")
+    if labels.dtype == torch.bool or not bool((labels == labels.floor()).all()):
+        raise ValueError(f"{name} has dtype {labels.dtype}: it must hold whole numbers, .long()")
+    if not bool(((labels >= 0) & (labels < classes)).all()):
+        raise ValueError(f"{name} has classes outside 0 to {classes - 1}")
     return labels.to(torch.uint8).numpy().tobytes()
+
+
+def doubles(values: Tensor | Sequence[float]) -> np.ndarray:
+    """Numbers as float64: a tensor of any dtype, with a gradient or without, or a list."""
+    if isinstance(values, Tensor):
+        return values.detach().cpu().double().numpy()
+    return np.asarray(values, dtype=float)
 
 
 def pack_floats(values: Tensor, shape: tuple[int, ...], name: str) -> bytes:
     """Numbers of the given ``shape`` as float64, for arithmetic whose parts must add up."""
-    array = np.asarray(torch.as_tensor(values).detach().cpu(), dtype="<f8")
+    array = doubles(values).astype("<f8")
     if array.shape != shape:
         raise ValueError(f"{name} has shape {list(array.shape)}, not {list(shape)}")
     if np.isnan(array).any():
@@ -170,7 +179,7 @@ def extent_of(codes: Tensor | None, reach: float) -> list[float]:
     """A square [x_min, x_max, y_min, y_max] that holds ±``reach`` and all but a few stray codes."""
     low, high = torch.full((2,), -reach), torch.full((2,), reach)
     if codes is not None:
-        codes = codes.detach().float().cpu()
+        codes = torch.as_tensor(codes).detach().float().cpu()
         low, high = low.minimum(codes.quantile(0.005, 0)), high.maximum(codes.quantile(0.995, 0))
     half = float(((high - low) / 2).max()) * 1.05
     x, y = ((low + high) / 2).tolist()

@@ -1,5 +1,7 @@
 """The class × latent pad: one plane of styles, ten classes, and a classifier's verdict."""
 
+import math
+
 import numpy as np
 import traitlets
 from torch import Tensor, nn
@@ -35,7 +37,10 @@ class ClassLatentPad(_stills.TouchableFigure):
 
     Raises:
         TypeError: for a network with layers other than Linear and simple activations.
-        ValueError: for sizes that do not fit each other, or codes without their labels.
+        ValueError: for sizes that do not fit each other, codes without their labels, or labels
+            that are none of the decoder's classes.
+        traitlets.TraitError: for a ``z`` that is not two finite numbers, or a ``y`` that is none
+            of the classes.
 
     Example:
         >>> import torch
@@ -53,7 +58,7 @@ class ClassLatentPad(_stills.TouchableFigure):
     codes = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
     extent = traitlets.List().tag(sync=True)
-    z = traitlets.List([0.0, 0.0]).tag(sync=True)
+    z = traitlets.List(traitlets.Float(), [0.0, 0.0], minlen=2, maxlen=2).tag(sync=True)
     y = traitlets.Int(0).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
 
@@ -81,16 +86,30 @@ class ClassLatentPad(_stills.TouchableFigure):
             )
         if (codes is None) != (labels is None):
             raise ValueError("codes and labels belong together: give both, or neither")
+        count = 0 if codes is None else len(codes)
         super().__init__(
             decoder=spec,
             weights=weights,
             judge=judge,
             judge_weights=judge_weights,
             codes=b"" if codes is None else pack_codes(codes),
-            labels=b"" if labels is None or codes is None else pack_labels(labels, len(codes)),
+            labels=b"" if labels is None else pack_labels(labels, count, classes=classes),
             extent=extent_of(codes, 3.0),
             seed=seed,
         )
+
+    @traitlets.validate("z")
+    def _check_z(self, proposal) -> list[float]:
+        if not all(map(math.isfinite, proposal.value)):
+            raise traitlets.TraitError(f"z is {proposal.value}: it must be two finite numbers")
+        return proposal.value
+
+    @traitlets.validate("y")
+    def _check_y(self, proposal) -> int:
+        classes = inputs(self.decoder) - 2
+        if not 0 <= proposal.value < classes:
+            raise traitlets.TraitError(f"y is {proposal.value}: classes are 0 to {classes - 1}")
+        return proposal.value
 
     def picture_of(self, y: int) -> np.ndarray:
         """The probability of ink in each pixel at the handle, for class ``y``: [side²]."""

@@ -5,8 +5,17 @@ import traitlets
 from torch import Tensor, nn
 
 from vae_lib.widgets import _assets, _stills
-from vae_lib.widgets._weights import inputs, outputs, pack, pack_codes, pack_floats, run
+from vae_lib.widgets._weights import (
+    doubles,
+    inputs,
+    outputs,
+    pack,
+    pack_codes,
+    pack_floats,
+    run,
+)
 
+MOST_MOVES = 50_000  # points times steps: half a second in a browser
 REACH = 2.8  # of the square that is shown
 GRID = np.stack(np.meshgrid(*2 * [np.linspace(-2.4, 2.4, 9)]), -1).reshape(-1, 2)
 
@@ -22,13 +31,15 @@ class DiffusionSteps(_stills.TouchableFigure):
         network: f in ε̂ = √(1 - ᾱ_t) x_t + √ᾱ_t f(x_t, √ᾱ_t, √(1 - ᾱ_t)), from 4 numbers to 2,
             such as ``Denoiser(2, alpha_bar).net``.
         alpha_bar: ᾱ_0 = 1, …, ᾱ_T, [T + 1].
-        points: the data, [N, 2]; 200 are enough, and each costs time.
+        points: the data, [N, 2]; 200 are enough, and each costs time. N T is at most 50,000, for
+            the page works out every step of every point before it shows the last.
         terms: those of the negative bound, [T + 1], as ``Diffusion.bound_terms`` orders them.
         noise_seed: of the noise, forwards and backwards.
 
     Raises:
         TypeError: for a network with layers other than Linear and simple activations.
-        ValueError: for sizes that do not fit each other.
+        ValueError: for sizes that do not fit each other, or too many points and steps.
+        traitlets.TraitError: for a ``t`` that is not 0 to T, or a ``noise_seed`` below 0.
 
     Example:
         >>> import torch
@@ -47,7 +58,7 @@ class DiffusionSteps(_stills.TouchableFigure):
     terms = traitlets.Bytes().tag(sync=True)
     t = traitlets.Int(0).tag(sync=True)
     backwards = traitlets.Bool(True).tag(sync=True)
-    noise_seed = traitlets.Int(0).tag(sync=True)
+    noise_seed = traitlets.Int(0, min=0).tag(sync=True)
 
     def __init__(
         self,
@@ -65,20 +76,33 @@ class DiffusionSteps(_stills.TouchableFigure):
                 "from x_t [2] and the two roots of ᾱ_t and 1 - ᾱ_t to [2]: hand in Denoiser(2, …)"
                 ".net"
             )
-        share = np.asarray(alpha_bar, dtype=float)
+        share = doubles(alpha_bar)
         if share.ndim != 1 or len(share) < 3 or share[0] != 1 or not (np.diff(share) < 0).all():
             raise ValueError("alpha_bar must fall from exactly 1, at t = 0, over two steps or more")
         if share[-1] <= 0:
             raise ValueError("the last alpha_bar is 0: the steps divide by it, end above 0")
+        packed, most = pack_codes(points, "points"), MOST_MOVES // (len(share) - 1)
+        if len(points) > most:
+            raise ValueError(
+                f"{len(points)} points and {len(share) - 1} steps would keep the page busy: take "
+                f"{most} points at most, points[:{most}], or fewer steps"
+            )
         super().__init__(
             network=spec,
             weights=weights,
             alpha_bar=pack_floats(alpha_bar, share.shape, "alpha_bar"),
-            points=pack_codes(points, "points"),
+            points=packed,
             terms=pack_floats(terms, share.shape, "terms"),
             t=len(share) // 2,
             noise_seed=noise_seed,
         )
+
+    @traitlets.validate("t")
+    def _check_t(self, proposal) -> int:
+        last = len(self.alpha_bar) // 8 - 1
+        if not 0 <= proposal.value <= last:
+            raise traitlets.TraitError(f"t is {proposal.value}: steps are 0 to {last}")
+        return proposal.value
 
     def noise_at(self, x: np.ndarray, t: int) -> np.ndarray:
         """The noise that the network sees in points at step ``t``: [N, 2] -> [N, 2]."""
