@@ -32,13 +32,18 @@ def log_q_by_torch(eps, layers):
     return total
 
 
-def log_q_by_jacobian(eps, layers):
-    def push(e):
-        for s, t in layers:
-            e = (e * s.exp() + t).flip(-1)
-        return e
+def pushed(e, layers):
+    for s, t in layers:
+        e = (e * s.exp() + t).flip(-1)
+    return e
 
-    jacobian = torch.func.vmap(torch.func.jacrev(push))(eps)
+
+def one_coordinate(eps, layers, j):
+    return standard_normal_log_prob(eps) - sum(s[j] for s, _ in layers)
+
+
+def log_q_by_jacobian(eps, layers):
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda e: pushed(e, layers)))(eps)
     return standard_normal_log_prob(eps) - torch.linalg.slogdet(jacobian).logabsdet
 
 
@@ -52,6 +57,10 @@ def weights_by_hand(log_w):
     return w / w.sum(0), (w / w.sum(0)).square()
 
 
+def weights_stacked(log_w):
+    return torch.stack(weights(log_w))
+
+
 def estimates(ratio, K, wanted):
     count = K * (wanted / ratio) ** 2
     return count, K * count
@@ -63,6 +72,10 @@ def estimates_by_steps(ratio, K, wanted):
     return torch.tensor(count), torch.tensor(K * count)
 
 
+def estimates_in_one_tensor(ratio, K, wanted):
+    return torch.tensor(estimates(ratio, K, wanted), dtype=torch.float64)
+
+
 def winnings(z, mu, logvar):
     each = gaussian_log_prob(z[:, None], mu, logvar)
     return (each.logsumexp(1) - math.log(len(mu)) - standard_normal_log_prob(z)).mean()
@@ -72,6 +85,11 @@ def winnings_by_torch(z, mu, logvar):
     parts = Independent(Normal(mu, (0.5 * logvar).exp()), 1)
     mixture = MixtureSameFamily(Categorical(torch.ones(len(mu)).to(mu)), parts)
     return (mixture.log_prob(z) - Normal(0.0, 1.0).log_prob(z).sum(-1)).mean()
+
+
+def winnings_without_logsumexp(z, mu, logvar):
+    density = gaussian_log_prob(z[:, None], mu, logvar).exp().mean(1)
+    return ((density + 1e-8).log() - standard_normal_log_prob(z)).mean()
 
 
 def scale(layers):
@@ -92,7 +110,9 @@ ALSO_RIGHT = [
     ("flow_density", log_q_by_torch),
     ("flow_density", log_q_by_jacobian),
     ("dreg_weights", weights_by_hand),
+    ("dreg_weights", weights_stacked),
     ("estimates_needed", estimates_by_steps),
+    ("estimates_needed", estimates_in_one_tensor),
     ("prior_winnings", winnings_by_torch),
 ]
 WRONG = [
@@ -110,6 +130,9 @@ WRONG = [
     ("flow_density", lambda e, k: log_q(e, k) / math.log(2), "bits"),
     ("flow_density", lambda e, k: log_q(e, k) + math.log(2 * math.pi), "constant"),
     ("flow_density", lambda e, k: log_q(e, k).mean(), "the shape should be"),
+    ("flow_density", lambda e, k: standard_normal_log_prob(pushed(e, k)), "N(0, I) at z"),
+    ("flow_density", lambda e, k: one_coordinate(e, k, 0), "second coordinate"),
+    ("flow_density", lambda e, k: one_coordinate(e, k, 1), "first coordinate"),
     ("dreg_weights", lambda a: a.softmax(0), "return two tensors"),
     ("dreg_weights", lambda a: (a.softmax(1), a.softmax(1) ** 2), "over the K samples"),
     ("dreg_weights", lambda a: (a.exp(), a.exp() ** 2), "normalise"),
@@ -125,6 +148,8 @@ WRONG = [
     ("estimates_needed", lambda r, K, w: ((w / r) ** 2 / K, 1.0), "not fewer"),
     ("estimates_needed", lambda r, K, w: (K * (r / w) ** 2, 1.0), "other way round"),
     ("estimates_needed", lambda r, K, w: (K**2 * (w / r) ** 2, 1.0), "not as 1/K"),
+    ("estimates_needed", lambda *a: estimates(*a)[::-1], "go second"),
+    ("estimates_needed", lambda *a: tuple(map(math.ceil, estimates(*a))), "do not round"),
     ("estimates_needed", lambda r, K, w: (K * (w / r) ** 2,) * 2, "evaluates the decoder K times"),
     ("estimates_needed", lambda r, K, w: (K * (w / r) ** 2, K**3 * (w / r) ** 2), "once"),
     ("prior_winnings", lambda *a: -winnings(*a), "not negative"),
@@ -143,6 +168,12 @@ WRONG = [
     ),
     ("prior_winnings", lambda *a: aggregate(*a).mean(), "still to be taken off"),
     ("prior_winnings", lambda *a: aggregate(*a) - standard_normal_log_prob(a[0]), "one number"),
+    (
+        "prior_winnings",
+        lambda z, m, v: winnings(z, m, v) + math.log(len(m) / len(z)),
+        "log N, not log S",
+    ),
+    ("prior_winnings", lambda *a: winnings_without_logsumexp(*a), "underflows"),
     ("prior_winnings", lambda *a: winnings(*a) / math.log(2), "bits"),
     ("prior_winnings", lambda *a: winnings(*a) * len(a[0]), "not the sum"),
 ]

@@ -46,9 +46,15 @@ MUTANTS = [
     ),
     Mutant(
         cell="families-dreg",
-        old="n.std() for n in naive",
-        new="n.var() for n in naive",
+        old="s.mean().abs() / d.std()",
+        new="s.mean().abs() / d.var()",
         slip="a variance for a standard deviation",
+    ),
+    Mutant(
+        cell="families-dreg",
+        old="math.log(variance)",
+        new="variance",
+        slip="a variance for its logarithm: no q is narrow",
     ),
     Mutant(
         cell="families-train",
@@ -73,6 +79,18 @@ MUTANTS = [
         old="log_evidence(table + log_p, grid)",
         new="log_evidence(table, grid)",
         slip="the prior is not in the joint",
+    ),
+    Mutant(
+        cell="families-quadrature",
+        old="logsumexp(1) - math.log(n)",
+        new="logsumexp(1) - math.log(len(mu))",
+        slip="both mixtures divided by the larger one's count",
+    ),
+    Mutant(
+        cell="families-quadrature",
+        old="for s in (11, 12, 13)",
+        new="for s in (1, 1, 1)",
+        slip="the same binarisation four times",
     ),
     Mutant(
         cell="families-layers",
