@@ -84,6 +84,26 @@ def test_a_draw_repeats_with_its_seed(new_page):
     assert seen[0] == seen[1] != seen[2]
 
 
+@pytest.mark.parametrize(
+    ("z", "y", "z_shown", "y_shown"),
+    [
+        ([99, -99], 42, [3, -3], 9),
+        (["x", None], -1, [0, 0], 0),
+        ([], 2.4, [0, 0], 2),
+        ([float("inf"), float("nan")], "x", [3, 0], 0),
+    ],
+)
+def test_what_lies_out_of_reach_is_drawn_at_the_edge(browser_page, z, y, z_shown, y_shown):
+    page = harness.show(browser_page, examples.class_latent_pad())
+    low, high = page.evaluate("() => model.get('extent').slice(0, 2)")
+    page.evaluate("([z, y]) => { model.set('z', z); model.set('y', y); }", [z, y])
+    harness.settle(page)
+    edge = [{3: high, -3: low}.get(value, value) for value in z_shown]
+    assert_shows(page, CHOSEN, edge, y_shown)
+    pressed = page.get_by_role("button", name=f"class {y_shown}").get_attribute("aria-pressed")
+    assert pressed == "true"
+
+
 def test_the_still_says_what_the_page_says():
     pad = examples.class_latent_pad()
     pad.z, pad.y = [0.5, 1.5], 3

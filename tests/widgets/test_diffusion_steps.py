@@ -146,6 +146,52 @@ def test_a_view_that_is_left_plays_no_more(browser_page):
     assert harness.trait(page, "t") == stopped
 
 
+@pytest.mark.parametrize(("asked", "shown_at"), [(99, 12), (-3, 0), (6.4, 6), ("x", 0), (None, 0)])
+@pytest.mark.parametrize("backwards", [True, False])
+def test_a_step_that_there_is_not_shows_the_nearest_one(browser_page, asked, shown_at, backwards):
+    page = shown(examples.diffusion_steps(), browser_page)
+    page.evaluate(
+        "([t, b]) => { model.set('backwards', b); model.set('t', t); }", [asked, backwards]
+    )
+    harness.settle(page)
+    assert page.locator("input").input_value() == str(shown_at)
+    assert f"step {shown_at} of 12" in page.locator(".vw-plane").get_attribute("aria-label")
+
+
+@pytest.mark.parametrize("way", ["Forwards", "Backwards"])
+def test_reset_stops_what_plays(browser_page, way):
+    page = shown(examples.diffusion_steps(), browser_page)
+    page.get_by_role("button", name=way).click()
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("model.get('t') !== 6")
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_timeout(300)
+    assert (harness.trait(page, "t"), harness.trait(page, "backwards")) == (6, True)
+    assert page.get_by_role("button", name="Pause").count() == 0
+
+
+def test_a_long_way_back_leaves_the_page_its_time(browser_page):
+    """With no patience at all a frame goes one step; the last picture is the same."""
+    page = shown(examples.diffusion_steps(), browser_page)
+    steps = page.evaluate(
+        """() => {
+            const film = module.diffusionFilm(model);
+            const reached = [film.reach(9, 0), film.reach(9, Infinity), film.reach(10, 0)];
+            return [...reached, film.dots(9, true).length];
+        }"""
+    )
+    assert steps == [12, 9, 10, 80]
+    page.evaluate("model.set('noise_seed', 5)")
+    harness.settle(page)
+    picture = "() => document.querySelector('canvas').toDataURL()"
+    at_once = page.evaluate(picture)
+    page.evaluate("performance.now = () => (performance.tick = (performance.tick ?? 0) + 30)")
+    page.evaluate("model.set('noise_seed', 6)")
+    harness.settle(page)
+    page.evaluate("model.set('noise_seed', 5)")
+    page.wait_for_function(f"want => ({picture})() === want", arg=at_once)
+
+
 def test_without_motion_it_goes_to_the_end_at_once(browser_page):
     browser_page.emulate_media(reduced_motion="reduce")
     page = shown(examples.diffusion_steps(), browser_page)

@@ -6,7 +6,7 @@ import {
 } from "./controls.js";
 import { digitTile } from "./digits.js";
 import {
-  bytesOf, floatsOf, normalDraws, outputsOf, readMlp, runMlp, sigmoid,
+  bytesOf, floatsOf, normalDraws, outputsOf, readMlp, runMlp, sigmoid, wholeWithin, within,
 } from "./maths.js";
 import { paintCodes, plane } from "./plane.js";
 
@@ -32,7 +32,7 @@ function render({ model, el }) {
   const surface = stylePlane(model, undo);
 
   const redraw = frame(() => {
-    const [z, y] = [model.get("z"), model.get("y")];
+    const [z, y] = [styleOf(model), classOf(model)];
     for (let k = 0; k < classes; k++) row.paint(k, network.decode(z, k));
     const picture = network.decode(z, y);
     tile.paint(picture);
@@ -42,8 +42,8 @@ function render({ model, el }) {
   });
   undo.add(redraw.cancel);
   const follow = () => {
-    surface.moveTo(model.get("z"));
-    row.choose(model.get("y"));
+    surface.moveTo(styleOf(model));
+    row.choose(classOf(model));
     surface.repaint();
     redraw();
   };
@@ -68,6 +68,17 @@ function render({ model, el }) {
   return undo.run;
 }
 
+// z as far as the handle reaches, and a class that there is, whatever the traits say.
+/** @type {(model: Model<Traits>) => Pair} */
+function styleOf(model) {
+  const [left, right, bottom, top] = model.get("extent");
+  const z = model.get("z");
+  return [within(z[0], left, right), within(z[1], bottom, top)];
+}
+
+/** @type {(model: Model<Traits>) => number} */
+const classOf = (model) => wholeWithin(model.get("y"), 0, outputsOf(model.get("judge")) - 1);
+
 /** @type {(model: Model<Traits>, undo: Undo) => ReturnType<typeof plane>} */
 function stylePlane(model, undo) {
   return plane({
@@ -76,7 +87,7 @@ function stylePlane(model, undo) {
     extent: model.get("extent"),
     paint: (context, toPixels, size) => {
       const [codes, labels] = [floatsOf(model.get("codes")), bytesOf(model.get("labels"))];
-      paintCodes(context, toPixels, size, codes, labels, model.get("y"));
+      paintCodes(context, toPixels, size, codes, labels, classOf(model));
     },
     onMove: (z) => send(model, { z }),
     describe: (z) => `z = ${tuple(z, 1)}`,

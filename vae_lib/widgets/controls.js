@@ -112,6 +112,16 @@ export function send(model, values) {
   model.save_changes();
 }
 
+/** @type {WeakMap<Model<any>, Set<() => void>>} */
+const untilReset = new WeakMap(); // what goes on by itself, and stops when all is put back
+
+/** @type {(model: Model<any>, stop: () => void, undo: Undo) => void} */
+export function stopAtReset(model, stop, undo) {
+  const stops = untilReset.get(model) ?? new Set();
+  untilReset.set(model, stops.add(stop));
+  undo.add(() => stops.delete(stop));
+}
+
 /**
  * A figure with a button at its foot that puts back what the reader has moved.
  * @template T
@@ -124,7 +134,11 @@ export function withReset(render) {
     const { model, el } = context;
     const moved = () => /** @type {Partial<T>} */ (structuredClone(firstValues.get(model) ?? {}));
     const title = "Put everything back as it was";
-    const reset = button("Reset", () => send(model, moved()), { title });
+    const putBack = () => {
+      untilReset.get(model)?.forEach((stop) => stop());
+      send(model, moved());
+    };
+    const reset = button("Reset", putBack, { title });
     el.lastElementChild?.append(h("div", { class: "vw-foot" }, reset));
     return leave;
   };

@@ -1,9 +1,10 @@
 // Points that run into noise and back, a step at a time; arrows of the score; the bound's terms.
 
 import {
-  announcer, button, cleanups, colour, fixed, h, listen, press, readings, send, slider, withReset,
+  announcer, button, cleanups, colour, fixed, h, listen, press, readings, send, slider, stopAtReset,
+  withReset,
 } from "./controls.js";
-import { doublesOf, floatsOf, normalDraws, readMlp, runMlp } from "./maths.js";
+import { doublesOf, floatsOf, normalDraws, readMlp, runMlp, wholeWithin } from "./maths.js";
 import { dot, plane } from "./plane.js";
 
 /**
@@ -23,6 +24,7 @@ const ARROWS_ACROSS = 11;
 const FOLLOWED = 5; // points whose way is drawn
 const TAIL = 8; // so many steps of it
 const TICK = 90; // milliseconds a step, while it plays
+const PATIENCE = 40; // milliseconds of steps backwards before what is known so far is painted
 
 /** @type {(context: Context<Traits>) => () => void} */
 function render({ model, el }) {
@@ -33,10 +35,10 @@ function render({ model, el }) {
   const bars = termBars(doublesOf(model.get("terms")));
   const numbers = readings({ share: "variance left of the data, ᾱ", term: "this step's term" });
   const surface = filmPlane(model, film, undo);
-  const controls = filmControls(model, last, undo);
+  const controls = filmControls(model, film, undo);
 
   const follow = () => {
-    const [t, backwards] = [model.get("t"), model.get("backwards")];
+    const [t, backwards] = [film.now(), model.get("backwards")];
     controls.show(t, backwards);
     bars.mark(t);
     numbers.show({ share: fixed(film.share[t], 3), term: bars.told(t) });
@@ -62,39 +64,44 @@ function render({ model, el }) {
 
 /** @type {(model: Model<Traits>, film: Film, undo: Undo) => ReturnType<typeof plane>} */
 function filmPlane(model, film, undo) {
-  return plane({
+  const surface = plane({
     label: "",
     names: ["x₁", "x₂"],
     extent: [-REACH, REACH, -REACH, REACH],
     paint: (context, toPixels, size) => {
-      const t = model.get("t");
+      const backwards = model.get("backwards");
+      // A long way back is gone over several frames, so that the page can answer meanwhile.
+      const t = backwards ? film.reach(film.now()) : film.now();
       if (t > 0) paintArrows(context, toPixels, size, film.arrows(t));
-      paintDots(context, toPixels, size, film.dots(t, model.get("backwards")));
-      paintWays(context, toPixels, size, film, t, model.get("backwards"));
+      paintDots(context, toPixels, size, film.dots(t, backwards));
+      paintWays(context, toPixels, size, film, t, backwards);
+      if (t !== film.now()) surface.repaint();
     },
     undo,
   });
+  return surface;
 }
 
-/** @param {Model<Traits>} model @param {number} last @param {Undo} undo */
-function filmControls(model, last, undo) {
+/** @param {Model<Traits>} model @param {Film} film @param {Undo} undo */
+function filmControls(model, { now, steps: last }, undo) {
   const play = player({
     next: () => {
-      const t = model.get("t") + (model.get("backwards") ? -1 : 1);
+      const t = now() + (model.get("backwards") ? -1 : 1);
       if (t < 0 || t > last) return false;
       send(model, { t });
       return true;
     },
     rewind: () => send(model, { t: model.get("backwards") ? last : 0 }),
-    atEnd: () => model.get("t") === (model.get("backwards") ? 0 : last),
+    atEnd: () => now() === (model.get("backwards") ? 0 : last),
     undo,
   });
+  stopAtReset(model, play.stop, undo);
   const time = slider({
     label: "step t",
     min: 0,
     max: last,
     step: 1,
-    value: model.get("t"),
+    value: now(),
     format: (t) => `${t} of ${last}`,
     onInput: (t) => (play.stop(), send(model, { t })),
   });
@@ -124,6 +131,7 @@ function diffusionFilm(model) {
   /** @type {Float64Array[]} */
   let path = []; // the points at each step backwards, as far as they are known
   const gaussians = () => Float64Array.from(data, draws);
+  const now = () => wholeWithin(model.get("t"), 0, steps);
 
   function startAgain() {
     if (seed === model.get("noise_seed")) return;
@@ -133,16 +141,26 @@ function diffusionFilm(model) {
     path[steps] = gaussians();
   }
 
+  // Go back towards step t, for so many milliseconds; tells which step is reached.
+  /** @type {(t: number, patience?: number) => number} */
+  function reach(t, patience = PATIENCE) {
+    startAgain();
+    const until = performance.now() + patience;
+    let at = t;
+    while (!path[at]) at++;
+    for (; at > t && performance.now() < until; at--) {
+      path[at - 1] = stepBack(noiseAt, share, at, path[at], gaussians());
+    }
+    return at;
+  }
+
   /** @type {(t: number, backwards: boolean) => Float32Array | Float64Array} */
   function dots(t, backwards) {
     startAgain();
     if (!backwards) return data.map((x, i) => Math.sqrt(share[t]) * x + Math.sqrt(1 - share[t]) * path[steps][i]);
-    let at = t;
-    while (!path[at]) at++;
-    for (; at > t; at--) path[at - 1] = stepBack(noiseAt, share, at, path[at], gaussians());
-    return path[t];
+    return path[reach(t, Infinity)];
   }
-  return { share, steps, dots, arrows };
+  return { share, steps, now, reach, dots, arrows };
 }
 
 // [x, y, across, up] of each arrow at a step: -ε̂, which is the score times √(1 - ᾱ_t).

@@ -162,3 +162,8 @@ export function relativeEntropy(logQ, logP, logWeights) {
 
 /** @type {(value: number, low: number, high: number) => number} */
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+// The same for a trait that anyone may set: what is no number counts as 0.
+/** @type {(value: unknown, low: number, high: number) => number} */
+export const within = (value, low, high) => clamp(Number(value) || 0, low, high);
+/** @type {(value: unknown, low: number, high: number) => number} */
+export const wholeWithin = (value, low, high) => Math.round(within(value, low, high));
