@@ -11,7 +11,7 @@ from ipywidgets.embed import embed_data
 ADDRESS = "http://localhost/widget.html"
 
 PAGE = """<!doctype html>
-<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A widget</title>
+<html lang="en" data-theme="{theme}"{book}><head><meta charset="utf-8"><title>A widget</title>
 <meta name="viewport" content="width=device-width">
 <style>body {{ margin: 16px; background: {background}; }}</style></head>
 <body><main id="host"></main>
@@ -52,22 +52,26 @@ def embedded_state(widget) -> dict:
     return data["manager_state"]["state"][widget.model_id]
 
 
-def page_source(widget, theme: str = "light", exports: str = "") -> str:
-    """The page. ``exports`` names the module's inner functions that a test wants to call."""
+def page_source(widget, theme: str = "light", exports: str = "", *, book: bool = False) -> str:
+    """The page. ``exports`` names the module's inner functions that a test wants to call.
+
+    A page of the ``book`` says where its root is.
+    """
     extra = f"\nexport {{ {exports} }};" if exports else ""
     return PAGE.format(
         theme=theme,
+        book=' data-content_root="./"' if book else "",
         background="#ffffff" if theme == "light" else "#14181e",
         state=json.dumps(embedded_state(widget)).replace("<", "\\u003c"),
         extra=json.dumps(extra),
     )
 
 
-def show(page, widget, theme: str = "light", exports: str = ""):
-    """Open ``widget`` in ``page`` and wait until it has painted."""
-    source = page_source(widget, theme, exports)
-    page.route(ADDRESS, lambda route: route.fulfill(body=source, content_type="text/html"))
-    page.goto(ADDRESS)
+def show(page, widget, theme: str = "light", exports: str = "", *, book=False, link: str = ""):
+    """Open ``widget`` in ``page``, where a ``link`` leads to, and wait until it has painted."""
+    source = page_source(widget, theme, exports, book=book)
+    page.route(f"{ADDRESS}*", lambda route: route.fulfill(body=source, content_type="text/html"))
+    page.goto(ADDRESS + link)
     page.wait_for_function("window.ready === true")
     settle(page)
     return page

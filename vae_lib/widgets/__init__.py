@@ -20,6 +20,8 @@ To add one, say ``TwoGaussians``:
    into state, drawing and controls: no function has more than 45 lines.
 4. Moves go to the model (``send``); paint when the model says so (``listen``), once a frame
    (``frame``). Return ``undo.run``. Root: ``h("div", {class: "vw", role: "group", …})``.
+   ``withFoot`` gives the figure its name in links, Reset, and on the book's pages a link to the
+   reader's setting: list in its table each trait that the reader moves, with what it may be.
 5. Pointer, touch and keyboard: a finger takes only what is drawn to be taken (``touch-action`` on
    the handle), so that a swipe elsewhere scrolls. A label on every control; colours from the
    variables of ``widgets.css``, and nothing said by a background alone (forced colours).

@@ -1,16 +1,17 @@
 // Ancestral sampling: z from the prior, its pixel probabilities, black-and-white pixels from those.
 
 import {
-  announcer, button, cleanups, figure, fixed, frame, h, listen, readings, send, tuple, withReset,
+  announcer, button, cleanups, figure, fixed, frame, h, listen, readings, send, tuple,
 } from "./controls.js";
 import { digitTile } from "./digits.js";
+import { DRAWN, SEEDS, withFoot } from "./foot.js";
 import {
   bernoulliNll, logNormal, normalDraws, outputsOf, RADIUS_95, readMlp, runMlp, sigmoid, uniformDraws,
 } from "./maths.js";
 import { plane } from "./plane.js";
 
 /**
- * @import { Binary, Box, Context, Layer, Model, Pair, Spec, Undo } from "./types.d.ts"
+ * @import { Binary, Box, Context, Layer, Model, Movable, Pair, Spec, Undo } from "./types.d.ts"
  * @typedef {1 | 2 | 3} Step
  * @typedef {{
  *   decoder: Spec, decoder_weights: Binary, z: Pair, step: Step, seed: number, pixel_seed: number,
@@ -136,4 +137,10 @@ function stepButtons(model) {
   return { root: h("div", { class: "vw-bar" }, next, again), show };
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = () => ({
+  z: { numbers: [DRAWN, DRAWN] }, step: { oneOf: [1, 2, 3] }, pixel_seed: { whole: SEEDS },
+});
+
+export default { render: withFoot("ancestral-sampling", movable, render) };

@@ -3,13 +3,15 @@
 import { chart } from "./chart.js";
 import {
   announcer, button, cleanups, colour, fixed, frame, h, listen, readings, send, slider, tuple,
-  withReset,
 } from "./controls.js";
+import { withFoot } from "./foot.js";
 import { doublesOf, logIntegral, logNormal } from "./maths.js";
 import { dot, paintOpacities, plane } from "./plane.js";
 
 /**
- * @import { Binary, Box, Canvas, Context, Model, Pair, ToPixels, Undo, Values } from "./types.d.ts"
+ * @import {
+ *   Binary, Box, Canvas, Context, Model, Movable, Pair, ToPixels, Undo, Values,
+ * } from "./types.d.ts"
  * @typedef {{
  *   nodes: Binary, curve: Binary, extent: Box, z_range: Pair, x: Pair, std: number,
  *   std_range: Pair, places: Record<string, Pair>,
@@ -242,4 +244,11 @@ function densityCharts({ nodes, range, at }, undo) {
   return { root: h("div", {}, above, upper.root, below, lower.root), show };
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = (model) => {
+  const [left, right, bottom, top] = model.get("extent");
+  return { x: { numbers: [[left, right], [bottom, top]] }, std: { number: model.get("std_range") } };
+};
+
+export default { render: withFoot("bayes-curve", movable, render) };

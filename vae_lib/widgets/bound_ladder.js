@@ -2,13 +2,14 @@
 
 import { chart, curveKey } from "./chart.js";
 import {
-  announcer, button, cleanups, fixed, frame, h, listen, readings, send, slider, withReset,
+  announcer, button, cleanups, fixed, frame, h, listen, readings, send, slider,
 } from "./controls.js";
 import { digitRow } from "./digits.js";
+import { SEEDS, withFoot } from "./foot.js";
 import { bytesOf, clamp, doublesOf, floatsOf } from "./maths.js";
 
 /**
- * @import { Binary, Context, Model, Values } from "./types.d.ts"
+ * @import { Binary, Context, Model, Movable, Values } from "./types.d.ts"
  * @typedef {{
  *   images: Binary, count: number, log_weights: Binary, log_px: Binary, chosen: number, run: number,
  *   power: number,
@@ -154,4 +155,12 @@ function verdict({ evidence }) {
   return { nodes: [numbers.root, note], show };
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = (model) => ({
+  chosen: { whole: [0, model.get("count") - 1] },
+  power: { whole: [0, readWeights(model).most] },
+  run: { whole: SEEDS },
+});
+
+export default { render: withFoot("bound-ladder", movable, render) };

@@ -2,16 +2,17 @@
 // a classifier on the one that is chosen.
 
 import {
-  announcer, button, cleanups, fixed, frame, h, listen, press, send, tuple, withReset,
+  announcer, button, cleanups, fixed, frame, h, listen, press, send, tuple,
 } from "./controls.js";
 import { digitTile } from "./digits.js";
+import { withFoot } from "./foot.js";
 import {
   bytesOf, floatsOf, normalDraws, outputsOf, readMlp, runMlp, sigmoid, wholeWithin, within,
 } from "./maths.js";
 import { paintCodes, plane } from "./plane.js";
 
 /**
- * @import { Binary, Box, Context, Model, Pair, Spec, Undo, Values } from "./types.d.ts"
+ * @import { Binary, Box, Context, Model, Movable, Pair, Spec, Undo, Values } from "./types.d.ts"
  * @typedef {{
  *   decoder: Spec, weights: Binary, judge: Spec, judge_weights: Binary, extent: Box, codes: Binary,
  *   labels: Binary, z: Pair, y: number, seed: number,
@@ -51,7 +52,7 @@ function render({ model, el }) {
     /** @type {Pair} */
     const z = [draws(), draws()];
     send(model, { z });
-    said.say(`z drawn from N(0, I): ${tuple(z, 1)}`);
+    said.say(`z drawn from N(0, I): ${tuple(styleOf(model), 1)}`);
   };
 
   const beside = h("div", { class: "vw-side" }, tile.canvas, where);
@@ -171,4 +172,12 @@ function voteBars(classes) {
   return { root: h("div", { class: "vw-verdict" }, title, picture, words, note), show };
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = (model) => {
+  const [left, right, bottom, top] = model.get("extent");
+  const last = outputsOf(model.get("judge")) - 1;
+  return { z: { numbers: [[left, right], [bottom, top]] }, y: { whole: [0, last] } };
+};
+
+export default { render: withFoot("class-latent-pad", movable, render) };

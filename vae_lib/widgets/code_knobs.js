@@ -2,13 +2,13 @@
 
 import {
   announcer, button, cleanups, figure, fixed, frame, h, listen, readings, send, slider, tuple,
-  withReset,
 } from "./controls.js";
 import { digitAt, digitRow, digitTile } from "./digits.js";
+import { withFoot } from "./foot.js";
 import { bernoulliNll, bytesOf, outputsOf, readMlp, runMlp, sigmoid } from "./maths.js";
 
 /**
- * @import { Binary, Context, Layer, Model, Pair, Spec, Values } from "./types.d.ts"
+ * @import { Binary, Context, Layer, Model, Movable, Pair, Spec, Values } from "./types.d.ts"
  * @typedef {{
  *   encoder: Spec, encoder_weights: Binary, decoder: Spec, decoder_weights: Binary, images: Binary,
  *   limits: Pair[], chosen: number, code: number[],
@@ -121,4 +121,12 @@ function knobsOf(model) {
   );
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = (model) => ({
+  chosen: { whole: [0, bytesOf(model.get("images")).length / outputsOf(model.get("decoder")) - 1] },
+  // The encoder's own code may lie beyond what the sliders reach.
+  code: { numbers: model.get("limits").map(([min, max]) => [2 * min - max, 2 * max - min]) },
+});
+
+export default { render: withFoot("code-knobs", movable, render) };

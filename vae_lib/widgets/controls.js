@@ -2,7 +2,7 @@
 
 /**
  * @import {
- *   Announcer, Attributes, Child, Framed, Model, Readings, Render, Slider, Undo, Values
+ *   Announcer, Attributes, Child, Framed, Model, Readings, Slider, Undo, Values
  * } from "./types.d.ts"
  */
 
@@ -122,27 +122,16 @@ export function stopAtReset(model, stop, undo) {
   undo.add(() => stops.delete(stop));
 }
 
-/**
- * A figure with a button at its foot that puts back what the reader has moved.
- * @template T
- * @param {Render<T>} render
- * @returns {Render<T>}
- */
-export function withReset(render) {
-  return (context) => {
-    const leave = render(context);
-    const { model, el } = context;
-    const moved = () => /** @type {Partial<T>} */ (structuredClone(firstValues.get(model) ?? {}));
-    const title = "Put everything back as it was";
-    const putBack = () => {
-      untilReset.get(model)?.forEach((stop) => stop());
-      send(model, moved());
-    };
-    const reset = button("Reset", putBack, { title });
-    el.lastElementChild?.append(h("div", { class: "vw-foot" }, reset));
-    return leave;
-  };
+// Put back what the reader has moved.
+/** @type {(model: Model<any>) => void} */
+export function putBack(model) {
+  untilReset.get(model)?.forEach((stop) => stop());
+  send(model, structuredClone(firstValues.get(model) ?? {}));
 }
+
+// The names of the traits that the reader has moved.
+/** @type {(model: Model<any>) => string[]} */
+export const movedTraits = (model) => Object.keys(firstValues.get(model) ?? {});
 
 // ---- text ----------------------------------------------------------------------------------
 // 1.5 -> "1.50", -0.001 -> "0.00", with a true minus sign.

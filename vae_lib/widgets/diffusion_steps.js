@@ -2,14 +2,14 @@
 
 import {
   announcer, button, cleanups, colour, fixed, h, listen, press, readings, send, slider, stopAtReset,
-  withReset,
 } from "./controls.js";
+import { SEEDS, withFoot } from "./foot.js";
 import { doublesOf, floatsOf, normalDraws, readMlp, runMlp, wholeWithin } from "./maths.js";
 import { dot, plane } from "./plane.js";
 
 /**
  * @import {
- *   Binary, Canvas, Context, Layer, Model, Pair, Spec, ToPixels, Undo, Values,
+ *   Binary, Canvas, Context, Layer, Model, Movable, Pair, Spec, ToPixels, Undo, Values,
  * } from "./types.d.ts"
  * @typedef {{
  *   network: Spec, weights: Binary, alpha_bar: Binary, points: Binary, terms: Binary, t: number,
@@ -306,4 +306,12 @@ function player({ next, rewind, atEnd, undo }) {
   return { root, stop, playing: () => timer !== 0 };
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = (model) => ({
+  t: { whole: [0, doublesOf(model.get("alpha_bar")).length - 1] },
+  backwards: { flag: true },
+  noise_seed: { whole: SEEDS },
+});
+
+export default { render: withFoot("diffusion-steps", movable, render) };

@@ -5,6 +5,7 @@ import {
 } from "./controls.js";
 import { digitAt, digitRow, digitTile } from "./digits.js";
 import { drawingBoard, likeMnist, PIXELS, SIDE } from "./drawing_board.js";
+import { DRAWN, withFoot } from "./foot.js";
 import { guide } from "./guide.js";
 import {
   bernoulliNll, bytesOf, floatsOf, klToStandardNormal, normalDraws, RADIUS_95, readMlp, runMlp,
@@ -13,7 +14,9 @@ import {
 import { paintCodes, plane } from "./plane.js";
 
 /**
- * @import { Binary, Box, Context, Layer, Model, Pair, Spec, Undo, Values } from "./types.d.ts"
+ * @import {
+ *   Binary, Box, Context, Layer, Model, Movable, Pair, Spec, Undo, Values,
+ * } from "./types.d.ts"
  * @typedef {{
  *   encoder: Spec, encoder_weights: Binary, decoder: Spec, decoder_weights: Binary, samples: Binary,
  *   codes: Binary, labels: Binary, extent: Box, binarise: boolean, seed: number, image: Binary,
@@ -281,4 +284,8 @@ function guideSteps({ board, plane, zoom, sample, decoded }) {
   ];
 }
 
-export default { render };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = () => ({ image: { ink: PIXELS }, eps: { numbers: [DRAWN, DRAWN] } });
+
+export default { render: withFoot("draw-digit", movable, render, { reset: false }) };

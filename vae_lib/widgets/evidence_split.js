@@ -2,12 +2,13 @@
 
 import { chart, curveKey } from "./chart.js";
 import {
-  announcer, button, cleanups, fixed, frame, h, listen, readings, send, slider, withReset,
+  announcer, button, cleanups, fixed, frame, h, listen, readings, send, slider,
 } from "./controls.js";
+import { withFoot } from "./foot.js";
 import { clamp, doublesOf, logIntegral, logNormal, relativeEntropy } from "./maths.js";
 
 /**
- * @import { Binary, Context, Model, Pair, Undo } from "./types.d.ts"
+ * @import { Binary, Context, Model, Movable, Pair, Undo } from "./types.d.ts"
  * @typedef {{
  *   nodes: Binary, log_joint: Binary, log_weights: Binary, log_prior: Binary, mean: number,
  *   std: number, span: number,
@@ -213,4 +214,11 @@ function splitBar() {
   return { root, scale, note, show };
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = (model) => {
+  const { range, stdRange } = readCurves(model);
+  return { mean: { number: range }, std: { number: stdRange } };
+};
+
+export default { render: withFoot("evidence-split", movable, render) };

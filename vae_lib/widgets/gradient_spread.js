@@ -4,12 +4,12 @@
 import { curveKey, fitted, tenth } from "./chart.js";
 import {
   announcer, button, cleanups, fixed, frame, h, listen, press, readings, send, slider, svg,
-  withReset,
 } from "./controls.js";
+import { SEEDS, withFoot } from "./foot.js";
 import { clamp, normalDraws, uniformDraws } from "./maths.js";
 
 /**
- * @import { Context, Model, Undo } from "./types.d.ts"
+ * @import { Context, Model, Movable, Undo } from "./types.d.ts"
  * @typedef {{ samples: number, dimension: number, baseline: boolean, seed: number }} Traits
  * @typedef {"score" | "path"} Way
  * @typedef {{
@@ -246,4 +246,13 @@ function noteOn(means, variances) {
   return `Variance per draw: ${each}. ${out ? outside : "All dots are in sight."}`;
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = () => ({
+  samples: { oneOf: Array.from({ length: MOST + 1 }, (_, k) => 2 ** k) },
+  dimension: { whole: [1, MOST] },
+  baseline: { flag: true },
+  seed: { whole: SEEDS },
+});
+
+export default { render: withFoot("gradient-spread", movable, render) };

@@ -3,13 +3,14 @@
 
 import {
   announcer, button, cleanups, colour, figure, fixed, frame, h, listen, readings, send, slider,
-  tuple, withReset,
+  tuple,
 } from "./controls.js";
+import { withFoot } from "./foot.js";
 import { clamp } from "./maths.js";
 import { paintOpacities, plane } from "./plane.js";
 
 /**
- * @import { Box, Canvas, Context, Model, Pair, ToPixels, Undo } from "./types.d.ts"
+ * @import { Box, Canvas, Context, Model, Movable, Pair, ToPixels, Undo } from "./types.d.ts"
  * @typedef {[number, number, number, number]} Lambda
  * @typedef {{ rho: number, mean: Pair, log_std: Pair, path: Lambda[] }} Traits
  */
@@ -202,4 +203,16 @@ function paintPath(context, toPixels, path, point) {
   context.stroke();
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = () => {
+  /** @type {(box: Box) => Pair[]} */
+  const inBox = ([left, right, bottom, top]) => [[left, right], [bottom, top]];
+  return {
+    rho: { number: [-0.98, 0.98] },
+    mean: { numbers: inBox(LATENT) },
+    log_std: { numbers: inBox(LOG_STDS) },
+  };
+};
+
+export default { render: withFoot("lambda-plane", movable, render) };

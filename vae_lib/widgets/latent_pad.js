@@ -1,16 +1,19 @@
 // Decoders side by side: drag a handle over each one's latent plane and see what it decodes to.
 
 import {
-  announcer, button, classLegend, cleanups, frame, h, listen, send, tuple, withReset,
+  announcer, button, classLegend, cleanups, frame, h, listen, send, tuple,
 } from "./controls.js";
 import { digitTile } from "./digits.js";
+import { DRAWN, withFoot } from "./foot.js";
 import {
   bytesOf, floatsOf, normalDraws, outputsOf, RADIUS_95, readMlp, runMlp, sigmoid,
 } from "./maths.js";
 import { paintCodes, plane } from "./plane.js";
 
 /**
- * @import { Binary, Box, Context, Layer, Model, Pair, Spec, Undo, Values } from "./types.d.ts"
+ * @import {
+ *   Binary, Box, Context, Layer, Model, Movable, Pair, Spec, Undo, Values,
+ * } from "./types.d.ts"
  * @typedef {{
  *   name: string, spec: Spec, weights: Binary, codes: Binary, extent: Box, prior: boolean,
  * }} Pad
@@ -134,4 +137,15 @@ const ringText = (z) =>
     ? "Inside the ring, which holds 95 % of p(z)."
     : "Outside the ring, which holds 95 % of p(z).";
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = (model) => {
+  /** @type {(low: number, high: number) => Pair} */
+  const reach = (low, high) => [Math.min(low, DRAWN[0]), Math.max(high, DRAWN[1])];
+  const pads = model.get("pads").map(({ name, extent: [left, right, bottom, top] }) => [
+    name, [reach(left, right), reach(bottom, top)],
+  ]);
+  return { positions: { points: Object.fromEntries(pads) } };
+};
+
+export default { render: withFoot("latent-pad", movable, render) };

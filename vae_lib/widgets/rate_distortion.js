@@ -3,15 +3,16 @@
 import { fitted, niceStep, tenth } from "./chart.js";
 import {
   announcer, button, cleanups, figure, fixed, frame, h, listen, readings, send, setAttributes,
-  slider, svg, withReset,
+  slider, svg,
 } from "./controls.js";
 import { digitAt, digitTile } from "./digits.js";
+import { SEEDS, withFoot } from "./foot.js";
 import {
   bytesOf, clamp, doublesOf, normalDraws, outputsOf, readMlp, runMlp, sigmoid,
 } from "./maths.js";
 
 /**
- * @import { Binary, Context, Spec, Undo, Values } from "./types.d.ts"
+ * @import { Binary, Context, Model, Movable, Spec, Undo, Values } from "./types.d.ts"
  * @typedef {{
  *   beta: number, rate: number, distortion: number, spec: Spec, weights: Binary, mu: Binary,
  *   logvar: Binary,
@@ -211,4 +212,10 @@ function render({ model, el }) {
   return undo.run;
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = (model) => ({
+  chosen: { whole: [0, model.get("models").length - 1] }, seed: { whole: SEEDS },
+});
+
+export default { render: withFoot("rate-distortion", movable, render) };

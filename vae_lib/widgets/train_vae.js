@@ -6,12 +6,13 @@ import {
   slider, svg,
 } from "./controls.js";
 import { digitTile } from "./digits.js";
+import { SEEDS, withFoot, writeLink } from "./foot.js";
 import { bytesOf, isEmpty, RADIUS_95 } from "./maths.js";
 import { paintCodes, plane } from "./plane.js";
 import TRAINER from "./vae_trainer.js?raw";
 
 /**
- * @import { Binary, Context, Model, Undo, Values } from "./types.d.ts"
+ * @import { Binary, Context, Model, Movable, Undo, Values } from "./types.d.ts"
  * @import { Report, Settings } from "./training.d.ts"
  * @typedef {Settings & { digits: Binary, asked: boolean }} Traits
  * @typedef {ReturnType<typeof trainingRun>} Run
@@ -29,7 +30,6 @@ function render({ model, el }) {
   const undo = cleanups();
   const said = announcer(undo);
   const view = trainView(undo);
-  readLink(model);
   const run = trainingRun(model, undo, {
     report: (report) => session.heard(report),
     trouble: (text) => session.stop(text),
@@ -105,7 +105,7 @@ function trainingSession({ model, run, view, controls: { time, playing, follow }
     stop();
     [reports, shown] = [[], 0];
     run.restart();
-    writeLink(settingsOf(model));
+    writeLink(model, ["beta", "prior", "seed"]);
     follow();
   }
   return { heard, show, stop, step, toggle, restart };
@@ -355,25 +355,10 @@ function lossChart(title) {
   return { root: h("div", { class: "vw-losses" }, caption, picture), draw };
 }
 
-// ---- settings in the link --------------------------------------------------------------------
+// What a link may set: #train=beta:2,prior:0,seed:3
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = () => ({
+  beta: { number: [0, 5], step: 0.25 }, prior: { flag: true }, seed: { whole: SEEDS },
+});
 
-// #train=beta:2,prior:0,seed:3 on a page of the book; what is no number, or out of range, is left.
-/** @type {(model: Model<Traits>) => void} */
-function readLink(model) {
-  if (document.documentElement.dataset.content_root === undefined) return;
-  const told = /^#train=([\w:.,]*)$/.exec(location.hash);
-  for (const [name, text] of (told?.[1] ?? "").split(",").map((pair) => pair.split(":"))) {
-    const value = Number.parseFloat(text);
-    if (name === "beta" && value >= 0 && value <= 5) model.set("beta", Math.round(4 * value) / 4);
-    if (name === "prior" && (value === 0 || value === 1)) model.set("prior", value === 1);
-    if (name === "seed" && value >= 0 && value < 1e6) model.set("seed", Math.round(value));
-  }
-}
-
-/** @type {(settings: Settings) => void} */
-function writeLink({ beta, prior, seed }) {
-  if (document.documentElement.dataset.content_root === undefined) return;
-  history.replaceState(null, "", `#train=beta:${beta},prior:${Number(prior)},seed:${seed}`);
-}
-
-export default { render };
+export default { render: withFoot("train", movable, render, { reset: false }) };

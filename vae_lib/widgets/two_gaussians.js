@@ -4,12 +4,13 @@
 import { curveKey, curvePath, fitted } from "./chart.js";
 import {
   announcer, button, cleanups, fixed, frame, h, listen, press, readings, send, slider, svg,
-  tuple, withReset,
+  tuple,
 } from "./controls.js";
+import { withFoot } from "./foot.js";
 import { clamp, logNormal } from "./maths.js";
 
 /**
- * @import { Context, Model, Pair, Undo } from "./types.d.ts"
+ * @import { Context, Model, Movable, Pair, Undo } from "./types.d.ts"
  * @typedef {"q" | "p"} Name
  * @typedef {"q||p" | "p||q"} Order
  * @typedef {{ q: Pair, p: Pair, shaded: Order }} Traits
@@ -305,4 +306,12 @@ function inWords({ q, p, shaded }) {
   };
 }
 
-export default { render: withReset(render) };
+// What a link may set.
+/** @type {(model: Model<Traits>) => Movable<Traits>} */
+const movable = () => ({
+  q: { numbers: [MEANS, STDS] },
+  p: { numbers: [MEANS, STDS] },
+  shaded: { oneOf: ["q||p", "p||q"] },
+});
+
+export default { render: withFoot("two-gaussians", movable, render) };

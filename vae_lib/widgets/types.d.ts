@@ -17,6 +17,18 @@ export interface Context<T> {
 /** Draws a figure, and gives what is to be called when its view goes. */
 export type Render<T> = (context: Context<T>) => () => void;
 
+/** What a trait that the reader moves may be, as a link to a setting writes it: see foot.js. */
+export type Kind =
+  | { whole: Pair } // from … to
+  | { number: Pair; step?: number }
+  | { flag: true }
+  | { oneOf: (string | number)[] }
+  | { numbers: Pair[] } // a list, each from … to
+  | { points: Record<string, Pair[]> } // such lists by their names
+  | { ink: number }; // so many bytes of grey, written as black and white
+
+export type Movable<T> = Partial<Record<keyof T & string, Kind>>;
+
 /** What a view must undo when it goes: see cleanups. */
 export interface Undo {
   add(task: () => void): void;
