@@ -77,6 +77,25 @@ def test_a_figure_is_drawn_and_answers_over_a_file_address(open_chapter):
     )
 
 
+def test_a_link_to_a_setting_works_over_a_file_address(chapter, new_page):
+    page = new_page(viewport={"width": 900, "height": 500})
+    page.goto(f"{chapter.as_uri()}#lambda-plane=rho:0.5,mean:1;2")
+    page.wait_for_function("document.documentElement.dataset.widgets === 'ready'")
+    figure = page.locator(".vw").first
+    rho = figure.get_by_role("slider", name="correlation")
+    assert rho.input_value() == "0.5"
+    assert "1.0, 2.0" in figure.get_by_role("slider").nth(1).get_attribute("aria-valuetext")
+    page.wait_for_function(
+        "() => { const { top } = document.querySelector('.vw').getBoundingClientRect();"
+        " return top > 40 && top < 120; }"
+    )
+    rho.press("ArrowLeft")
+    figure.get_by_role("button", name="Link to this").click()
+    figure.get_by_text("The address now holds this setting").wait_for()
+    assert page.evaluate("location.hash") == "#lambda-plane=rho:0.45,mean:1;2"
+    page.watch.errors.clear()  # of the broken figure
+
+
 def test_the_still_goes_when_the_figure_is_drawn_and_stays_when_it_cannot_be(open_chapter):
     page = open_chapter()
     assert page.locator(".vw").count() == 1

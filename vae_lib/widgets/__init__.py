@@ -22,6 +22,8 @@ To add one, say ``TwoGaussians``:
    (``frame``). Return ``undo.run``. Root: ``h("div", {class: "vw", role: "group", …})``.
    ``withFoot`` gives the figure its name in links, Reset, and on the book's pages a link to the
    reader's setting: list in its table each trait that the reader moves, with what it may be.
+   A figure that surprises may ask for a guess first, where its trait ``ask`` is set
+   (``predictFirst``): say what would tell, and is covered until then.
 5. Pointer, touch and keyboard: a finger takes only what is drawn to be taken (``touch-action`` on
    the handle), so that a swipe elsewhere scrolls. A label on every control; colours from the
    variables of ``widgets.css``, and nothing said by a background alone (forced colours).

@@ -7,12 +7,13 @@ import {
 import { digitRow } from "./digits.js";
 import { SEEDS, withFoot } from "./foot.js";
 import { bytesOf, clamp, doublesOf, floatsOf } from "./maths.js";
+import { guessNumber, predictFirst, verdictInNats } from "./predict.js";
 
 /**
- * @import { Binary, Context, Model, Movable, Values } from "./types.d.ts"
+ * @import { Binary, Context, Model, Movable, Undo, Values } from "./types.d.ts"
  * @typedef {{
  *   images: Binary, count: number, log_weights: Binary, log_px: Binary, chosen: number, run: number,
- *   power: number,
+ *   power: number, ask: boolean,
  * }} Traits
  * @typedef {ReturnType<typeof readWeights>} Weights
  */
@@ -118,9 +119,10 @@ function render({ model, el }) {
   const again = button("Another run", () => send(model, { run: model.get("run") + 1 }));
   const root = h("div", { class: "vw", role: "group", "aria-label": "The bound of K samples" });
   const knobs = h("div", { class: "vw-sliders" }, power.root);
-  root.append(row.root, curveKey(CURVES), plot.root);
-  root.append(h("div", { class: "vw-flow vw-under" }, knobs, h("div", { class: "vw-fit" }, again)));
-  root.append(...told.nodes, said.root);
+  const under = h("div", { class: "vw-flow vw-under" }, knobs, h("div", { class: "vw-fit" }, again));
+  const cover = [plot.root, under, ...told.nodes, said.root];
+  const first = howFarBelow(model, told, () => now.logW, { cover, still: [row.root], undo });
+  root.append(first, row.root, curveKey(CURVES), ...cover);
   el.append(root);
   listen(model, ["chosen", "run"], load, undo);
   listen(model, ["power"], work, undo);
@@ -137,11 +139,16 @@ function verdict({ evidence }) {
     bound: "bound of K samples", gap: "below log p(x)", logPx: "log p(x)", effective: "effective samples",
   });
   const note = h("p", { class: "vw-note" });
+  // The bound and log p(x) as they are written; the gap is the difference of these.
+  /** @type {(logW: Values, K: number, digit: number) => { lower: number, level: number }} */
+  function rounded(logW, K, digit) {
+    const [lower, level] = [ladder(logW, K).bound, evidence[digit]].map((v) => Math.round(100 * v) / 100);
+    return { lower, level };
+  }
   /** @type {(now: { logW: Values, low: number }, K: number, digit: number) => string} */
   function show({ logW, low }, K, digit) {
-    const { bound, effective, groups } = ladder(logW, K);
-    // The gap is the difference of the other two as they are written.
-    const [lower, level] = [bound, evidence[digit]].map((v) => Math.round(100 * v) / 100);
+    const { effective, groups } = ladder(logW, K);
+    const { lower, level } = rounded(logW, K, digit);
     numbers.show({
       bound: `${fixed(lower)} nats`,
       gap: `${fixed(level - lower)} nats`,
@@ -152,7 +159,29 @@ function verdict({ evidence }) {
       `The bound is an average over ${groups} groups of ${K}. The chart begins at ${fixed(low, 1)} nats.`;
     return `K = ${K}: bound ${fixed(lower)} nats, ${fixed(effective, 1)} effective samples`;
   }
-  return { nodes: [numbers.root, note], show };
+  return { nodes: [numbers.root, note], rounded, show };
+}
+
+/**
+ * @param {Model<Traits>} model
+ * @param {ReturnType<typeof verdict>} told
+ * @param {() => Values} logW
+ * @param {{ cover: Element[], still: HTMLElement[], undo: Undo }} nodes
+ */
+function howFarBelow(model, told, logW, nodes) {
+  const K = () => 2 ** model.get("power");
+  return predictFirst({
+    model, ...nodes, about: ["power"],
+    question: () =>
+      `Before you look, for the digit that is marked: how many nats below log p(x) is the bound of K = ${K()} samples?`,
+    guess: guessNumber({
+      label: "guess, nats", min: 0, max: 10, step: 0.1, value: 5, format: (v) => fixed(v, 1),
+    }),
+    verdict: (guess) => {
+      const { lower, level } = told.rounded(logW(), K(), model.get("chosen"));
+      return verdictInNats(guess, level - lower);
+    },
+  });
 }
 
 // What a link may set.

@@ -21,6 +21,7 @@ class BoundLadder(_stills.TouchableFigure):
         log_px: log p(x) [B], where it is known.
         images: the digits [B, P] in [0, 1], square.
         chosen, power: the digit and log2 K to begin with.
+        ask: whether the reader is asked for a guess first.
 
     Raises:
         ValueError: for tables of different sizes, NaN, or a number of samples that is no power
@@ -36,6 +37,7 @@ class BoundLadder(_stills.TouchableFigure):
     chosen = traitlets.Int(0).tag(sync=True)
     power = traitlets.Int(0).tag(sync=True)
     run = traitlets.Int(0).tag(sync=True)
+    ask = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class BoundLadder(_stills.TouchableFigure):
         *,
         chosen: int = 0,
         power: int = 4,
+        ask: bool = False,
     ):
         if log_weights.ndim != 2:
             raise ValueError(f"log_weights has shape {list(log_weights.shape)}, not [K, B]")
@@ -66,6 +69,7 @@ class BoundLadder(_stills.TouchableFigure):
             count=count,
             chosen=chosen,
             power=power,
+            ask=ask,
         )
 
     @property

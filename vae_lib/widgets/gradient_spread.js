@@ -7,10 +7,13 @@ import {
 } from "./controls.js";
 import { SEEDS, withFoot } from "./foot.js";
 import { clamp, normalDraws, uniformDraws } from "./maths.js";
+import { guessNumber, predictFirst, verdictByFactor } from "./predict.js";
 
 /**
  * @import { Context, Model, Movable, Undo } from "./types.d.ts"
- * @typedef {{ samples: number, dimension: number, baseline: boolean, seed: number }} Traits
+ * @typedef {{
+ *   samples: number, dimension: number, baseline: boolean, seed: number, ask: boolean,
+ * }} Traits
  * @typedef {"score" | "path"} Way
  * @typedef {{
  *   samples: number, means: Record<Way, Float64Array>, variances: Record<Way, number>,
@@ -206,12 +209,33 @@ function render({ model, el }) {
   const key = { q: "score function (upper cloud, square)", posterior: "reparameterised (lower cloud, disc)" };
   const label = "Number of draws against the spread of two gradients";
   const root = h("div", { class: "vw", role: "group", "aria-label": label });
-  root.append(curveKey(key), picture.root, ...controls.nodes, numbers.root, note, said.root);
+  const cover = [picture.root, ...controls.nodes, numbers.root, note, said.root];
+  root.append(howManyAreWorthOne(model, cover, undo), curveKey(key), ...cover);
   listen(model, ["samples", "dimension", "baseline", "seed"], work, undo);
   undo.add(work.cancel);
   el.append(root);
   work();
   return undo.run;
+}
+
+/** @type {(model: Model<Traits>, cover: Element[], undo: Undo) => Element} */
+function howManyAreWorthOne(model, cover, undo) {
+  const told = (/** @type {number} */ v) => fixed(v, v < 100 ? 1 : 0);
+  /** @type {(guess: number | null) => string} */
+  function verdict(guess) {
+    const variances = perDrawVariances(model.get("dimension"), model.get("baseline"));
+    return verdictByFactor(guess, variances.score / variances.path, told);
+  }
+  return predictFirst({
+    model, about: ["dimension", "baseline"], verdict, cover, undo,
+    question: () => {
+      const where = `in D = ${model.get("dimension")}, ${model.get("baseline") ? "with" : "without"} a baseline`;
+      return `Before you look: how many draws of the score function are worth one reparameterised draw, ${where}?`;
+    },
+    guess: guessNumber({
+      label: "your guess", min: 0, max: 3, step: 0.02, value: 1.5, scale: (v) => 10 ** v, format: told,
+    }),
+  });
 }
 
 /** @param {Model<Traits>} model */

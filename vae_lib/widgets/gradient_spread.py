@@ -23,6 +23,7 @@ class GradientSpread(_stills.TouchableFigure):
         samples: S, a power of two up to 256.
         dimension: D, 1 to 8.
         baseline: whether E f is taken off.
+        ask: whether the reader is asked for a guess first.
 
     Raises:
         ValueError: for ``samples`` or ``dimension`` outside these ranges.
@@ -34,9 +35,17 @@ class GradientSpread(_stills.TouchableFigure):
     dimension = traitlets.Int(1).tag(sync=True)
     baseline = traitlets.Bool(False).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
+    ask = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, samples: int = 16, dimension: int = 1, *, baseline: bool = False):
-        super().__init__(samples=samples, dimension=dimension, baseline=baseline)
+    def __init__(
+        self,
+        samples: int = 16,
+        dimension: int = 1,
+        *,
+        baseline: bool = False,
+        ask: bool = False,
+    ):
+        super().__init__(samples=samples, dimension=dimension, baseline=baseline, ask=ask)
 
     @traitlets.validate("samples")
     def _a_power_of_two(self, proposal):

@@ -10,6 +10,7 @@ import { SEEDS, withFoot } from "./foot.js";
 import {
   bytesOf, clamp, doublesOf, normalDraws, outputsOf, readMlp, runMlp, sigmoid,
 } from "./maths.js";
+import { guessNumber, predictFirst, verdictInNats } from "./predict.js";
 
 /**
  * @import { Binary, Context, Model, Movable, Spec, Undo, Values } from "./types.d.ts"
@@ -17,7 +18,9 @@ import {
  *   beta: number, rate: number, distortion: number, spec: Spec, weights: Binary, mu: Binary,
  *   logvar: Binary,
  * }} Trained
- * @typedef {{ models: Trained[], images: Binary, chosen: number, seed: number }} Traits
+ * @typedef {{
+ *   models: Trained[], images: Binary, chosen: number, seed: number, ask: boolean,
+ * }} Traits
  * @typedef {ReturnType<typeof curveScale>} Scale
  */
 
@@ -201,15 +204,33 @@ function render({ model, el }) {
 
   const again = button("Draw z again", () => send(model, { seed: model.get("seed") + 1 }));
   const left = h("div", { class: "vw-half" }, curve.root, knob.root, numbers.root);
-  const right = h("div", { class: "vw-half" }, ...rows.nodes, h("div", { class: "vw-bar" }, again));
+  const bar = h("div", { class: "vw-bar" }, again);
+  const right = h("div", { class: "vw-half" }, ...rows.nodes, bar);
   const label = "Rate and distortion for several β";
   const root = h("div", { class: "vw", role: "group", "aria-label": label });
-  root.append(h("div", { class: "vw-flow" }, left, right), said.root);
+  const first = howMuchItCarries(model, [curve.root, knob.root, numbers.root, bar, said.root], undo);
+  root.append(first, h("div", { class: "vw-flow" }, left, right), said.root);
   listen(model, ["chosen", "seed"], work, undo);
   undo.add(work.cancel);
   work();
   el.append(root);
   return undo.run;
+}
+
+/** @type {(model: Model<Traits>, cover: Element[], undo: Undo) => Element} */
+function howMuchItCarries(model, cover, undo) {
+  const models = model.get("models");
+  const now = () => models[clamp(model.get("chosen"), 0, models.length - 1)];
+  return predictFirst({
+    model, about: ["chosen"], cover, undo,
+    question: () =>
+      `Before you look at the curve: how many nats does the code carry about a digit at β = ${now().beta}? ` +
+      `That is the rate R; to name one of ten classes takes ${fixed(Math.log(10), 1)}.`,
+    guess: guessNumber({
+      label: "guess, nats", min: 0, max: 30, step: 0.1, value: 15, format: (v) => fixed(v, 1),
+    }),
+    verdict: (guess) => verdictInNats(guess, now().rate),
+  });
 }
 
 // What a link may set.

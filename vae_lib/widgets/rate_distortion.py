@@ -30,6 +30,7 @@ class RateDistortion(_stills.TouchableFigure):
         posteriors: for each β, μ and log σ² [N, D] of the digits.
         images: the digits [N, side²], N from 1 to 12.
         beta: which one to start with, by default the one nearest 1.
+        ask: whether the reader is asked for a guess first.
 
     Raises:
         TypeError: for a decoder with layers other than Linear and simple activations.
@@ -44,6 +45,7 @@ class RateDistortion(_stills.TouchableFigure):
     images = traitlets.Bytes().tag(sync=True)
     chosen = traitlets.Int(0).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
+    ask = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class RateDistortion(_stills.TouchableFigure):
         *,
         beta: float | None = None,
         seed: int = 0,
+        ask: bool = False,
     ):
         betas = sorted(decoders)
         if len(betas) < 2:
@@ -76,6 +79,7 @@ class RateDistortion(_stills.TouchableFigure):
             images=pack_images(images, pixels.pop()),
             chosen=betas.index(start),
             seed=seed,
+            ask=ask,
         )
 
     @property

@@ -8,12 +8,14 @@ import {
 } from "./controls.js";
 import { withFoot } from "./foot.js";
 import { clamp, logNormal } from "./maths.js";
+import { guessSide, predictFirst } from "./predict.js";
 
 /**
  * @import { Context, Model, Movable, Pair, Undo } from "./types.d.ts"
  * @typedef {"q" | "p"} Name
  * @typedef {"q||p" | "p||q"} Order
- * @typedef {{ q: Pair, p: Pair, shaded: Order }} Traits
+ * @typedef {{ q: Pair, p: Pair, shaded: Order }} State
+ * @typedef {State & { ask: boolean }} Traits
  */
 
 /** @type {Pair} */
@@ -85,7 +87,7 @@ function twoPanels({ onMean, onStd, undo }) {
   const ticks = svg("g", { class: "vw-ticks" });
   const picture = svg("svg", { height: LOWER.base + 26, role: "img" });
   const root = h("div", { class: "vw-chart" }, picture);
-  /** @type {Traits | null} */
+  /** @type {State | null} */
   let last = null;
   const fit = fitted(root, picture, undo, () => {
     if (last) draw(last);
@@ -97,7 +99,7 @@ function twoPanels({ onMean, onStd, undo }) {
   });
   picture.append(lower.defs, ticks, ...lower.areas, ...upper.curves, lower.outline);
 
-  /** @type {(state: Traits) => void} */
+  /** @type {(state: State) => void} */
   function draw(state) {
     last = state;
     if (fit.width === 1) return; // not laid out yet: it is drawn then
@@ -144,7 +146,7 @@ function densityPanel(root, scale, onMean, onFlank) {
   });
   const lines = { p, q };
   const place = { p: handlesOf("p"), q: handlesOf("q") };
-  /** @type {(state: Traits) => void} */
+  /** @type {(state: State) => void} */
   function draw(state) {
     /** @type {(name: Name) => number} */
     const peak = (name) => Math.exp(logNormal(0, 0, state[name][1]));
@@ -246,21 +248,44 @@ function render({ model, el }) {
     numbers.show(told.numbers);
     sum.textContent = told.sum;
     const both = `Densities of q = N${tuple(state.q)} and p = N${tuple(state.p)}`;
-    panels.relabel(`${both}, mean and standard deviation. ${told.both}.`);
+    panels.relabel(`${both}, mean and standard deviation.${model.get("ask") ? "" : ` ${told.both}.`}`);
     said.say(told.both);
   });
 
   const hint = "Drag a round handle to move a curve, a bar on its flank to change its width, or use the sliders.";
   const label = "Two Gaussians and their divergences";
   const root = h("div", { class: "vw", role: "group", "aria-label": label });
-  root.append(curveKey({ q: "q", posterior: "p" }), panels.root, numbers.root, sum, orders.root);
-  root.append(h("div", { class: "vw-pads" }, sliders.q.root, sliders.p.root));
-  root.append(h("p", { class: "vw-note" }, hint), said.root);
-  listen(model, ["q", "p", "shaded"], work, undo);
+  const pads = h("div", { class: "vw-pads" }, sliders.q.root, sliders.p.root);
+  const cover = [numbers.root, sum, orders.root, pads, h("p", { class: "vw-note" }, hint), said.root];
+  const first = whichIsLarger(model, cover, panels.root, undo);
+  root.append(first, curveKey({ q: "q", posterior: "p" }), panels.root, ...cover);
+  listen(model, ["q", "p", "shaded", "ask"], work, undo);
   undo.add(work.cancel);
   el.append(root);
   work();
   return undo.run;
+}
+
+/** @type {(model: Model<Traits>, cover: Element[], shown: HTMLElement, undo: Undo) => Element} */
+function whichIsLarger(model, cover, shown, undo) {
+  const names = ["KL(q ‖ p)", "KL(p ‖ q)"];
+  /** @type {(guess: number | null) => string} */
+  function verdict(guess) {
+    const [q, p] = [model.get("q"), model.get("p")];
+    const kl = [klGaussians(q, p), klGaussians(p, q)];
+    const [low, high] = [Math.min(...kl), Math.max(...kl)].map((v) => `${fixed(v, 3)} nats`);
+    const guessed = guess === null ? "" : `You guessed ${names[guess]}, but `;
+    if (low === high) return `${guessed}both are ${low}.`;
+    const larger = kl.indexOf(Math.max(...kl));
+    const times = fixed(Math.max(...kl) / Math.min(...kl), 1);
+    const truth = `${names[larger]} is the larger: ${high} against ${low}, ${times} times as much.`;
+    return `${guess === larger ? "You guessed right, " : guessed}${truth}`;
+  }
+  return predictFirst({
+    model, about: [], verdict, cover, still: [shown], undo,
+    question: () => "Before you read the numbers: which direction is larger for the q and p drawn here?",
+    guess: guessSide("The larger direction", names),
+  });
 }
 
 /**
@@ -292,7 +317,7 @@ function orderButtons(model) {
 }
 
 // Both divergences, and how the shaded one adds up.
-/** @type {(state: Traits) => { numbers: { qp: string, pq: string }, sum: string, both: string }} */
+/** @type {(state: State) => { numbers: { qp: string, pq: string }, sum: string, both: string }} */
 function inWords({ q, p, shaded }) {
   const kl = { "q||p": klGaussians(q, p), "p||q": klGaussians(p, q) };
   const text = (/** @type {number} */ nats) => `${fixed(nats, 3)} nats = ${fixed(toBits(nats), 3)} bits`;

@@ -24,6 +24,7 @@ class TwoGaussians(_stills.TouchableFigure):
         q: (mean, standard deviation) of q at the start.
         p: the same of p.
         shaded: which integrand is drawn, "q||p" or "p||q".
+        ask: whether the reader is asked for a guess first.
 
     Raises:
         ValueError: for a mean outside [-4, 4], a standard deviation outside [0.3, 3], or another
@@ -40,14 +41,17 @@ class TwoGaussians(_stills.TouchableFigure):
     q = traitlets.List([1.0, 0.7]).tag(sync=True)
     p = traitlets.List([0.0, 1.5]).tag(sync=True)
     shaded = traitlets.Unicode("q||p").tag(sync=True)
+    ask = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
         self,
         q: Sequence[float] = (1.0, 0.7),
         p: Sequence[float] = (0.0, 1.5),
         shaded: str = "q||p",
+        *,
+        ask: bool = False,
     ):
-        super().__init__(q=list(q), p=list(p), shaded=shaded)
+        super().__init__(q=list(q), p=list(p), shaded=shaded, ask=ask)
 
     @traitlets.validate("q", "p")
     def _gaussian(self, proposal):
