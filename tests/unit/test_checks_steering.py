@@ -89,6 +89,26 @@ def seen_by_torch(x, logits, seen):
     return log_p.masked_fill(~seen, 0.0).sum(1)
 
 
+def in_single_precision(answer):
+    return lambda *given: answer(*(v.float() if v.is_floating_point() else v for v in given))
+
+
+def sum_over_one(mask):
+    """Exercise 13.5 with one mask for all images."""
+    return lambda x, a, s: seen_pixels(x, a, mask(s).expand(len(s), -1))
+
+
+def pixels_of(log_p):
+    """Exercise 13.5 from log π and log(1 - π) as a reader may write them, of the logits."""
+
+    def answer(x, logits, seen):
+        white, black = log_p(logits)
+        x = torch.where(seen, x, 0.0)
+        return torch.where(seen, x * white + (1 - x) * black, 0.0).sum(1)
+
+    return answer
+
+
 RIGHT = {
     "class_posterior": posterior,
     "slant": slant,
@@ -103,6 +123,8 @@ ALSO_RIGHT = [
     ("cost_of_a_turn", cost_by_divergence),
     ("cost_of_a_turn", cost_by_entropies),
     ("seen_pixels", seen_by_torch),
+    *((name, in_single_precision(answer)) for name, answer in RIGHT.items()),
+    ("cost_of_a_turn", in_single_precision(cost_by_entropies)),
 ]
 WRONG = [
     ("class_posterior", lambda a, b: a + b, "divide by p(x)"),
@@ -123,6 +145,13 @@ WRONG = [
         "stay with logarithms",
     ),
     ("class_posterior", lambda a, b: posterior(a, b)[:, 0], "the shape should be"),
+    ("class_posterior", lambda a, b: (a + b).softmax(1).log(), "stay with logarithms"),
+    ("class_posterior", lambda a, b: ((a + b).softmax(1) + 1e-8).log(), "expected"),
+    (
+        "class_posterior",
+        lambda a, b: posterior(a, torch.tensor([0.5, 0.3, 0.2]).log()),
+        "expected",
+    ),
     ("slant", lambda m: -slant(m), "the sign turns"),
     ("slant", lambda m: slant(m) * (m.sum(2) * 0 + 1).sum(1), "expected"),
     ("slant", lambda m: slant(m.mT.contiguous()), "rows and columns are exchanged"),
@@ -131,6 +160,8 @@ WRONG = [
     ("slant", lambda m: checks._slant(m, weighted=False), "weighted by the ink"),
     ("slant", lambda m: checks._slant(m, over="ink"), "expected"),
     ("slant", lambda m: slant((m > 0.5).double()), "expected"),
+    ("slant", lambda m: slant(m[:, :28, :28]), "height and width vary"),
+    ("slant", lambda m: slant(m) / (1 + 1e-6 / m.sum((1, 2))), "faint ink"),
     ("direction", filter_not_pattern, "that is w"),
     ("direction", lambda m, f: (m - m.mean(0)).T @ (f - f.mean()) / len(f), "variance of f"),
     (
@@ -165,6 +196,24 @@ WRONG = [
     ("cost_of_a_turn", lambda v, R: 0.5 * ((1 / v) @ (R**2).T).log().sum(1), "still to be added"),
     ("seen_pixels", lambda x, a, s: (x * a - F.softplus(a)).sum(1), "all pixels are in the sum"),
     ("seen_pixels", lambda x, a, s: seen_pixels(x, a, ~s), "those are the unseen pixels"),
+    ("seen_pixels", sum_over_one(lambda s: s[0]), "the first one's for all"),
+    ("seen_pixels", sum_over_one(lambda s: s.any(0)), "what any of them shows"),
+    ("seen_pixels", sum_over_one(lambda s: s.all(0)), "expected"),
+    (
+        "seen_pixels",
+        pixels_of(lambda a: ((a.sigmoid() + 1e-8).log(), (1 - a.sigmoid() + 1e-8).log())),
+        "logits of 800",
+    ),
+    (
+        "seen_pixels",
+        pixels_of(lambda a: (a.sigmoid().log(), (1 - a.sigmoid()).log())),
+        "use softplus",
+    ),
+    (
+        "seen_pixels",
+        pixels_of(lambda a: (a - (1 + a.exp()).log(), -(1 + a.exp()).log())),
+        "use softplus",
+    ),
     ("seen_pixels", lambda x, a, s: -seen_pixels(x, a, s), "not positive"),
     (
         "seen_pixels",
