@@ -62,7 +62,7 @@ def flow_density(answer) -> str:
 @exercise
 def dreg_weights(answer) -> str:
     """Exercise 14.2: ``answer(log_w)`` is (w̃, w̃²), [K, B] each."""
-    log_w = -700 + 2 * _draws(5, 3, seed=6)
+    log_w = -800 + 2 * _draws(5, 3, seed=6)
     got = _pair(answer(log_w), "return two tensors: the weights of each gradient.")
     share = log_w.softmax(0)
     names = ("the weights without the score term", "the weights of (14.5)")
