@@ -91,6 +91,7 @@ ALSO_RIGHT = [
     ("codebook_usage", usage_by_torch),
     ("step_back", step_by_regression),
     ("three_names", names_by_solving),
+    ("three_names", lambda *given: torch.stack(names(*given))),
     ("one_variance", variance_by_torch),
 ]
 

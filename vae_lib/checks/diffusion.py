@@ -135,7 +135,7 @@ def three_names(answer) -> str:
         signal, noise = share.sqrt(), (1 - share).sqrt()
         guess, eps = signal * x_t - noise * v, noise * x_t + signal * v
         got = answer(x_t, v, share)
-        if not isinstance(got, tuple | list) or len(got) != 3:
+        if not isinstance(got, tuple | list | Tensor) or len(got) != 3:
             raise Wrong("return three values: the guess at x_0, the noise and the score.")
         said = f"a share of {value:g}"
         hints = {
