@@ -34,9 +34,15 @@ MUTANTS = [
     ),
     Mutant(
         cell="steering-samples",
-        old="reads(v, asked)",
-        new="reads(v, asked.flip(0))",
+        old="reads(torch.bernoulli(v, generator=g), asked)",
+        new="reads(torch.bernoulli(v, generator=g), asked.flip(0))",
         slip="the classes in another order than asked",
+    ),
+    Mutant(
+        cell="steering-samples",
+        old="torch.cdist(images, rivals)",
+        new="torch.cdist(images, heldout.images)",
+        slip="no training digit among the rivals: no copy would be noticed",
     ),
     Mutant(
         cell="steering-probe",
@@ -52,7 +58,7 @@ MUTANTS = [
     ),
     Mutant(
         cell="steering-direction",
-        old=".mean(0) / f.var()",
+        old=".mean(0) / f.var(correction=0)",
         new=".mean(0) / f.std()",
         slip="a correlation's step for a regression's",
     ),
@@ -63,10 +69,22 @@ MUTANTS = [
         slip="one unit of the measure, not one standard deviation",
     ),
     Mutant(
+        cell="steering-direction",
+        old='("w, eleven", alive)',
+        new='("w, eleven", ~alive)',
+        slip="the dead dimensions in place of the living",
+    ),
+    Mutant(
         cell="steering-arithmetic",
         old="change = seen[C] - seen[B]",
         new="change = seen[C] - seen[A]",
         slip="A - A + C is C",
+    ),
+    Mutant(
+        cell="steering-arithmetic",
+        old="together(now - old, f[C] - f[B])",
+        new="together(now - old, f[C] - f[A])",
+        slip="the change from the wrong digit",
     ),
     Mutant(
         cell="steering-arithmetic",
@@ -99,9 +117,15 @@ MUTANTS = [
         slip="the missing ½",
     ),
     Mutant(
+        cell="steering-cost",
+        old="noise * v**-0.5",
+        new="noise * v**0.5",
+        slip="a precision for a variance",
+    ),
+    Mutant(
         cell="steering-few",
-        old="a[chosen].numpy(), train.labels[chosen].numpy()",
-        new="a[chosen].numpy(), train.labels[chosen.flip(0)].numpy()",
+        old="there[chosen], train.labels[chosen].numpy()",
+        new="there[chosen], train.labels[chosen].flip(0).numpy()",
         slip="labels that are not those of the digits",
     ),
     Mutant(
