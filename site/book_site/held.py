@@ -29,10 +29,11 @@ class Shelf:
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         name = f"w-{digest}.js"
         path = self.folder / name
-        if not path.exists():
+        script = f'(window.bookHeld ??= {{}})["{digest}"] = {json.dumps(text)};\n'
+        if not path.exists() or path.read_text("utf8") != script:
             self.folder.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(f".{os.getpid()}.part")
-            part.write_text(f'(window.bookHeld ??= {{}})["{digest}"] = {json.dumps(text)};\n')
+            part.write_text(script, "utf8")
             part.replace(path)
         if name not in self.names:
             self.names.append(name)
@@ -55,6 +56,11 @@ def lighten(stored: dict, shelf: Shelf) -> dict:
     return stored
 
 
+def in_html(state: dict) -> str:
+    """JSON that may stand in a script element: no text in it can end that element."""
+    return json.dumps(state).replace("<", "\\u003c")
+
+
 def lighten_page(app, pagename, templatename, context, doctree):
     """Replace the script with the widgets' state by a light one and those that it needs."""
     scripts, shelf = [], Shelf(Path(app.outdir, "_static"))
@@ -62,7 +68,7 @@ def lighten_page(app, pagename, templatename, context, doctree):
         if script.attributes.get("type") == WIDGET_STATE:
             whole = json.loads(script.attributes["body"])
             light = {key: lighten(stored, shelf) for key, stored in whole["state"].items()}
-            body = json.dumps({**whole, "state": light})
+            body = in_html({**whole, "state": light})
             attributes = {**script.attributes, "body": body}
             script = type(script)(script.filename, priority=script.priority, **attributes)
         scripts.append(script)
@@ -79,7 +85,7 @@ def clear_shelf(app, exception):
     out = Path(app.outdir)
     pages = (page.read_text("utf8") for page in out.rglob("*.html"))
     asked = {name for page in pages for name in re.findall(r"w-[0-9a-f]{16}\.js", page)}
-    for script in (out / "_static").glob("w-*.js"):
+    for script in (out / "_static").glob("w-*"):
         if script.name not in asked:
             script.unlink(missing_ok=True)  # two builds may end at once
 

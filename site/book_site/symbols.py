@@ -6,11 +6,11 @@ ends with "(chapters 6 to 9)" holds there alone. A single Latin letter other tha
 things, so it counts only where a row names its chapter.
 """
 
+import functools
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-ROW = re.compile(r"^\| (?P<symbols>[^`|]*\$[^`|]*?)\s*\|.*\| (?P<meaning>.*?) \|$", re.MULTILINE)
 CHAPTERS = re.compile(
     r"^in chapter (?P<one>\d+)\b|\(chapters? (?P<first>\d+)(?: to (?P<last>\d+))?\)$"
 )
@@ -28,13 +28,16 @@ def same(formula: str) -> str:
     return re.sub(r"\s+|\\,", "", formula)
 
 
+@functools.cache
 def entries(text: str) -> list[Entry]:
-    """The rows of the table of symbols, in order."""
+    """The rows of the table of symbols, all of them and in order: a page counts them likewise."""
     found = []
-    for row in ROW.finditer(text.partition("## Symbols")[2]):
-        symbols = frozenset(map(same, re.findall(r"\$([^$]+)\$", row["symbols"])))
+    rows = re.findall(r"^\|.*\|$", text.partition("## Symbols")[2], re.MULTILINE)
+    for row in rows[2:]:  # behind the heading and the line below it
+        first, *_, meaning = row.strip("| ").split(" | ")
+        symbols = frozenset(map(same, re.findall(r"\$([^$]+)\$", first)))
         chapters = None
-        if told := CHAPTERS.search(row["meaning"]):
+        if told := CHAPTERS.search(meaning):
             first = int(told["one"] or told["first"])
             chapters = range(first, int(told["last"] or first) + 1)
         found.append(Entry(symbols, chapters))
@@ -54,17 +57,27 @@ def explained(formula: str, chapter: int | None, table: list[Entry]) -> list[int
 def read_table(app):
     """Read the notation page once; a small book may have none."""
     page = Path(app.srcdir, "book/notation.md")
-    app.env.symbols = entries(page.read_text("utf8")) if page.exists() else []
+    text = page.read_text("utf8") if page.exists() else ""
+    app.env.symbols_moved = getattr(app.env, "notation", text) != text
+    app.env.notation = text
+
+
+def pages_to_write(app, env):
+    """All pages hold numbers of the table's rows: write them anew when it has changed."""
+    return sorted(env.found_docs) if env.symbols_moved else []
 
 
 def attribute(formula: str, docname: str, env) -> str:
     """What a formula's element carries: `` data-symbol="3 5"``, or nothing."""
     number = re.search(r"/(\d\d)-", docname)
     chapter = int(number[1]) if number else None
-    rows = [] if docname.endswith("notation") else explained(formula, chapter, env.symbols)
+    rows = (
+        [] if docname.endswith("notation") else explained(formula, chapter, entries(env.notation))
+    )
     return f' data-symbol="{" ".join(map(str, rows))}"' if rows else ""
 
 
 def setup(app):
     """Connect to Sphinx."""
     app.connect("builder-inited", read_table)
+    app.connect("env-updated", pages_to_write)

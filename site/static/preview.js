@@ -26,8 +26,10 @@ async function pageAt(address) {
 
 /** @type {(address: string) => Promise<Document | null>} */
 async function readPage(address) {
-  const answer = await fetch(address);
-  return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  const answer = await fetch(address).catch(() => null);
+  if (answer?.ok) return new DOMParser().parseFromString(await answer.text(), "text/html");
+  pages.delete(address); // another time it may be there
+  return null;
 }
 
 // A copy of what a link leads to, without names that would then stand on the page twice.

@@ -214,7 +214,7 @@ async function renderAnywidget(id, stored, getModel, place) {
   const el = element("div", { class: ["book-widget", ...(stored.state._dom_classes ?? [])].join(" ") });
   place.append(el);
   try {
-    if (stored.lost) throw new Error(`${stored.lost} was not found.`);
+    if (stored.lost) throw new Error("a part of it is missing.");
     const started = running.get(id) ?? start(id, stored, getModel);
     running.set(id, started);
     const { model, hooks } = await started;
@@ -255,8 +255,9 @@ function renderImage(model, place) {
  */
 function descendants(id, states) {
   /** @type {string[]} */
-  const children = states[id]?.state.children ?? [];
-  const ids = children.map((child) => child.replace("IPY_MODEL_", ""));
+  const children = states[id]?.state.children;
+  if (!Array.isArray(children)) return [id];
+  const ids = children.filter((child) => typeof child === "string").map((child) => child.replace("IPY_MODEL_", ""));
   return [id, ...ids.flatMap((child) => descendants(child, states))];
 }
 
@@ -284,6 +285,8 @@ async function renderView(script, states, getModel) {
   if (still?.matches(".book-still")) place.style.cssText = "height: 0; margin: 0; overflow: hidden";
   const ids = descendants(root, states).filter((id) => states[id]);
   let drawn = true;
+  const lost = ids.find((id) => states[id].lost);
+  if (lost) place.append(element("p", { class: "book-notice" }, `${states[lost].lost} was not found.`));
   if (ids.some((id) => !PASSIVE.has(states[id].model_name))) place.append(kernelNotice());
   for (const id of ids) {
     if (states[id].model_name === "ImageModel") renderImage(getModel(id), place);
@@ -291,7 +294,7 @@ async function renderView(script, states, getModel) {
     const done = await renderAnywidget(id, states[id], getModel, place);
     drawn &&= done;
   }
-  if (drawn && still?.matches(".book-still")) still.remove();
+  if (drawn && !lost && still?.matches(".book-still")) still.remove();
   place.removeAttribute("style");
 }
 
@@ -311,7 +314,8 @@ async function renderPage() {
     return model;
   };
   for (const script of document.querySelectorAll(VIEW)) {
-    await renderView(script, states, getModel);
+    // What is wrong with one figure is not to stop those after it.
+    await renderView(script, states, getModel).catch((error) => console.error(error));
     await new Promise((resume) => setTimeout(resume)); // let the page answer between two widgets
   }
   document.documentElement.dataset.widgets = "ready";

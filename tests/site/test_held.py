@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from book_site.held import LONG, Shelf, lighten
+from book_site.held import LONG, Shelf, in_html, lighten
 
 STORED = {
     "model_name": "AnyModel",
@@ -46,6 +46,18 @@ def test_equal_pieces_of_two_pages_are_one_script(tmp_path):
         lighten(STORED, page)
     assert pages[0].names == pages[1].names and len(pages[0].names) == 2
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_no_text_of_a_state_ends_the_script_that_holds_it():
+    state = {"value": "</script><script>alert(1)</script><!--"}
+    assert "<" not in in_html(state) and json.loads(in_html(state)) == state
+
+
+def test_a_script_that_was_cut_short_is_written_anew(tmp_path):
+    digest = Shelf(tmp_path).hold("text")
+    (tmp_path / f"w-{digest}.js").write_text("")
+    Shelf(tmp_path).hold("text")
+    assert held(tmp_path) == {digest: "text"}
 
 
 @pytest.mark.parametrize("text", ["</script>" * 600, '"\\\u2028\u2029é' * 900, "\n" * 5000])

@@ -1,5 +1,7 @@
 """Which formulas are symbols of the notation page, and in which chapter."""
 
+from types import SimpleNamespace
+
 import pytest
 from book_site import symbols
 
@@ -20,6 +22,26 @@ PAGE = r"""
 | $\mu$ | `mu` | a mean. In chapters 6 and 7 something else |
 """
 TABLE = symbols.entries(PAGE)
+
+
+def test_rows_are_counted_as_the_page_counts_them():
+    """A row without a symbol in TeX, or with code beside it, is a row all the same."""
+    strange = PAGE.replace(
+        "| $z$ | `z` | a latent", "| `kl` | | no TeX |\n| $z$ (`z`) | | a latent"
+    )
+    table = symbols.entries(strange)
+    assert len(table) == len(TABLE) + 1
+    assert symbols.explained("z", 3, table) == [1]
+
+
+def test_all_pages_are_written_anew_when_the_table_has_changed(tmp_path):
+    (tmp_path / "book").mkdir()
+    env = SimpleNamespace(found_docs={"book/b", "book/a"})
+    app = SimpleNamespace(srcdir=tmp_path, env=env)
+    for text, pages in (("one", []), ("one", []), ("two", ["book/a", "book/b"])):
+        (tmp_path / "book" / "notation.md").write_text(text)
+        symbols.read_table(app)
+        assert symbols.pages_to_write(app, env) == pages
 
 
 @pytest.mark.parametrize(

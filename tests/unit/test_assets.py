@@ -97,6 +97,12 @@ def test_a_statement_that_cannot_be_joined_is_named_by_file_and_line(join, state
         join(f"{before}{statement}\n", a="export const a = 1;\nfunction inner() {}\n")
 
 
+@pytest.mark.parametrize("file", ["figure", "missing"])
+def test_the_text_of_a_worker_is_that_of_another_file(join, file):
+    with pytest.raises(ValueError, match=rf"figure.js:1: there is no other file {file}.js"):
+        join(f'import TEXT from "./{file}.js?raw";\nexport default {{ render: () => TEXT }};\n')
+
+
 def test_a_circle_of_several_files_is_refused(join):
     with pytest.raises(ValueError, match=r"^b\.js:1: .*figure\.js → a\.js → b\.js → a\.js"):
         join(

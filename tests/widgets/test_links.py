@@ -80,6 +80,7 @@ NONSENSE = [
     ";",
     "½",
     "null",
+    "toString",
 ]
 
 
@@ -107,6 +108,15 @@ def test_nonsense_in_a_link_changes_nothing(new_page, name):
 def test_what_is_no_setting_changes_nothing(new_page, link):
     page = book(new_page(), "two_gaussians", f"#two-gaussians{link}")
     assert page.evaluate(MOVED) == [1, 0.7, 0, 1.5, "q||p"]
+
+
+def test_a_link_on_an_open_page_is_taken_too(new_page):
+    page = book(new_page(), "two_gaussians")
+    for q in ([2, 1], [0, 1]):
+        page.evaluate("(hash) => (location.hash = hash)", f"#two-gaussians=q:{q[0]};{q[1]}")
+        page.wait_for_function("(q) => String(model.get('q')) === String(q)", arg=q)
+    page.get_by_role("button", name="Reset", exact=True).click()
+    assert harness.trait(page, "q") == [1, 0.7]
 
 
 def test_only_what_was_moved_stands_in_the_link(new_page):

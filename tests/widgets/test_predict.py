@@ -35,6 +35,15 @@ def guess(page):
     harness.settle(page)
 
 
+def test_a_verdict_says_of_which_setting_it_speaks(browser_page):
+    page = asking(browser_page, "two_gaussians")
+    guess(page)
+    before = panel(page)
+    page.get_by_role("slider", name="mean of q").press("ArrowRight")
+    harness.settle(page)
+    assert panel(page) == f"At the setting that was asked about: {before}"
+
+
 def panel(page) -> str:
     return page.locator(".vw-guess").inner_text()
 

@@ -79,6 +79,8 @@ class _Join:
         if (owner := self.owners.setdefault(name, file)) != file:
             _refuse(found, file, f"{owner} defines {name} too: rename one of the two")
         if found["constant"]:
+            if found["raw"] == file or not (self.folder / found["raw"]).is_file():
+                _refuse(found, file, f"there is no other file {found['raw']} to take the text of")
             return f"const {name} = {json.dumps(module(found['raw'], self.folder))};\n"
         if found["export"]:
             self.exports[file].add(name)

@@ -171,7 +171,7 @@ function verdict({ evidence }) {
 function howFarBelow(model, told, logW, nodes) {
   const K = () => 2 ** model.get("power");
   return predictFirst({
-    model, ...nodes, about: ["power"],
+    model, ...nodes, about: ["power", "chosen"],
     question: () =>
       `Before you look, for the digit that is marked: how many nats below log p(x) is the bound of K = ${K()} samples?`,
     guess: guessNumber({

@@ -38,7 +38,14 @@ export function withFoot(name, movable, render, { reset = true } = {}) {
     const root = el.lastElementChild;
     if (foot.hasChildNodes()) root?.append(foot);
     // Once the page has put the figure in the place of its still picture.
-    if (called) requestAnimationFrame(() => root?.scrollIntoView({ behavior: "instant" }));
+    const come = () => root?.scrollIntoView({ behavior: "instant" });
+    if (called) requestAnimationFrame(come);
+    const follow = () => {
+      link.read = false;
+      if (readLink(model, link)) come();
+    };
+    if (reset) addEventListener("hashchange", follow); // the training would have to begin anew
+    undo.add(() => removeEventListener("hashchange", follow));
     return () => (undo.run(), leave());
   };
 }
@@ -144,7 +151,7 @@ function written(kind, value) {
 /** @type {(kind: Kind, text: string) => unknown} */
 function valueOf(kind, text) {
   if ("ink" in kind) return inkIn(text, kind.ink);
-  if ("flag" in kind) return { 0: false, 1: true }[text];
+  if ("flag" in kind) return text === "1" || (text === "0" ? false : undefined);
   if ("oneOf" in kind) return kind.oneOf.find((value) => String(value) === text);
   if ("numbers" in kind) return numbersIn(text, kind.numbers);
   if ("points" in kind) return pointsIn(text, kind.points);

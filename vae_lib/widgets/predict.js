@@ -8,6 +8,8 @@ import { button, fixed, h, listen, press, slider } from "./controls.js";
  * @typedef {{ root: HTMLElement, value: () => number | null }} Guess
  */
 
+const BEFORE = "At the setting that was asked about: "; // once the reader has moved on
+
 /**
  * The panel, which shows itself while the trait `ask` is true. An answer sets that to false, for
  * every view of the model.
@@ -48,7 +50,11 @@ export function predictFirst({ model, question, about, guess, verdict, cover, st
     told.focus({ preventScroll: true }); // which reads it out, and the button pressed is gone
   }
   guess.root.addEventListener("click", ready);
-  listen(model, ["ask", ...about], show, undo);
+  listen(model, ["ask"], show, undo);
+  listen(model, about, () => {
+    show();
+    if (told.textContent && !told.textContent.startsWith(BEFORE)) told.prepend(BEFORE);
+  }, undo);
   ready();
   show();
   return root;

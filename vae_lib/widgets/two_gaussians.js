@@ -282,7 +282,7 @@ function whichIsLarger(model, cover, shown, undo) {
     return `${guess === larger ? "You guessed right, " : guessed}${truth}`;
   }
   return predictFirst({
-    model, about: [], verdict, cover, still: [shown], undo,
+    model, about: ["q", "p"], verdict, cover, still: [shown], undo,
     question: () => "Before you read the numbers: which direction is larger for the q and p drawn here?",
     guess: guessSide("The larger direction", names),
   });
