@@ -40,7 +40,7 @@ MUTANTS = [
     ),
     Mutant(
         cell="steering-samples",
-        old="torch.cdist(images, rivals)",
+        old="torch.cdist(images, train.images)",
         new="torch.cdist(images, heldout.images)",
         slip="no training digit among the rivals: no copy would be noticed",
     ),
