@@ -156,7 +156,7 @@ def write_curves(runs: list[Card]) -> None:
     """Write what :func:`load_curves` reads, a run in each line; scripts that train call it."""
     lines = ",\n".join(json.dumps(run) for run in runs)
     digest = _digest({}, json.dumps(runs))
-    CURVES.write_text(f'{{"sha256": "{digest}",\n"runs": [\n{lines}\n]}}\n', "utf8")
+    _write_whole(CURVES, f'{{"sha256": "{digest}",\n"runs": [\n{lines}\n]}}\n'.encode())
 
 
 def check_path(path: str | Path) -> Path:

@@ -13,7 +13,6 @@ from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDE = 740  # pixels: a figure of several panels, which on a small screen scrolls in its box
 
 
