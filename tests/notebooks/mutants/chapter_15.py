@@ -58,8 +58,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="diffusion-gap",
-        old="(a * r + b) ** 2 * v + beta",
-        new="(a * r + b) * v + beta",
+        old="factor**2 * v + beta_t",
+        new="factor * v + beta_t",
         slip="a standard deviation's factor on a variance",
     ),
     Mutant(
