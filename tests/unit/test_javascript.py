@@ -1,8 +1,4 @@
-"""TypeScript, as strict as it can be, and ESLint find nothing in the JavaScript.
-
-Both are packages of npm, kept in ``_build/.javascript`` once they have been fetched. Where npm
-cannot be reached these tests are skipped, except where ``CI`` is set: there they fail.
-"""
+"""TypeScript, as strict as it can be, and ESLint find nothing in the JavaScript."""
 
 import json
 import os
@@ -11,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from book_site import packages
+from from_npm import folder_of, node
 
 ROOT = Path(__file__).parents[2]
 TYPESCRIPT = packages.Package(  # 7 is a program for each platform
@@ -31,23 +28,6 @@ RECOMMENDED = packages.Package(
     "zeR9k5pd4gxjZ0abRoIaxdc7I3nDktoXZk2qOv9gCNWx3mVwEn32VRhyLaRsDiJjTs0xq/T8mfPtyuXu7GWBcA==",
     "BOOK_ESLINT_JS",
 )
-
-
-def folder_of(package: packages.Package) -> Path:
-    """The folder that holds the files of a package."""
-    folder = ROOT / "_build" / ".javascript" / package.file.removesuffix(".tgz")
-    if not folder.exists():
-        try:
-            content = package.read()
-        except packages.NotFetched as error:
-            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
-        packages.write_at_once(packages.members(content), folder)
-    return folder
-
-
-def node(*command) -> subprocess.CompletedProcess:
-    run = [packages.node_program(), *map(str, command)]
-    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def check_types(project: Path) -> subprocess.CompletedProcess:
