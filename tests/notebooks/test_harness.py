@@ -91,3 +91,18 @@ def test_the_claim_is_compared_and_the_numbers_under_it_are_not(harness):
     """In the notebook's own folder, too, the list of what is not compared is found."""
     cells = [(f"print({printed!r}, end='')", STORED) for printed in PRINTED]
     assert harness.run(*cells, folder="book") == f"1 {' '.join(PRINTED.values())}"
+
+
+def test_what_goes_on_with_a_notebook_does_not_run_it_again(harness):
+    """By nbval, backwards in the same kernel, and on a plainer processor: three times."""
+    for name in ("tests/conftest.py", "tests/notebooks/test_runs.py", "scripts"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, harness.root / name)
+    source = "with open('runs.txt', 'a') as file:\n    file.write('x')"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbformat.write(notebook, harness.root / "book" / "intro.ipynb")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "intro"]
+    tests = ["book", "tests/notebooks/test_runs.py"]
+    ran = subprocess.run([*command, *tests], cwd=harness.root, capture_output=True, text=True)
+    assert "3 passed, 1 skipped" in ran.stdout, ran.stdout + ran.stderr
+    assert (harness.root / "book" / "runs.txt").read_text("utf8") == "xxx"

@@ -1,14 +1,18 @@
-"""Each notebook runs in one kernel: forwards, backwards, then with each slip that people make.
+"""Each notebook runs backwards, with each slip that people make, and on a plainer processor.
 
-Forwards and backwards: its cells run from top to bottom, then once more from the last to the first.
-No cell fails, each promise makes its claims both times, and the memory is Binder's. The kernel has
-one thread and no wide vector units, where rounding differs, which is all that a seeded computation
-may notice; on this machine's own threads and vectors the notebooks run as the site is built.
+Backwards: when its cells have run from top to bottom they run once more, from the last to the
+first. No cell fails, and each promise makes its claims again.
 
 Slips: ``mutants/chapter_NN.py`` lists edits of a chapter's cells, ``mutants/NAME.py`` those of a
 page without a number. A cell is edited, run, and followed by the cells after it until one fails; a
 mutant that none of them notices fails the test. Mutants come in the order of the cells: since any
 cell can be run again, running the same cells as they stand puts right what the mutant left behind.
+
+Both go on in the kernel in which nbval has run the notebook (see conftest.py), if it has.
+
+A plainer processor has one thread and no wide vector units, so rounding differs, which is all that
+a seeded computation may notice. No cell fails there, each promise makes its claims, and the memory
+is Binder's. On this machine's own threads the notebooks run as the site is built.
 """
 
 import importlib.util
@@ -20,21 +24,21 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from jupyter_client import BlockingKernelClient
+from jupyter_client.manager import run_kernel
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "book").glob("*.ipynb"))
 LISTS = Path(__file__).with_name("mutants")
 REACH = 25  # code cells that a mutant runs through at most
-PROMISE = {"nbval-check-output", "keep_output"}
-ROOM = 1.7e9  # bytes
 PLAIN = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "ATEN_CPU_CAPABILITY": "default",
     "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
 }
+PROMISE = {"nbval-check-output", "keep_output"}
+ROOM = 1.7e9  # bytes
 
 
 class Mutant(NamedTuple):
@@ -55,64 +59,69 @@ def load(path: Path) -> list[Mutant]:
     return module.MUTANTS
 
 
-class Chapter:
-    """A notebook's code cells, run in a plain kernel while ``kernel()`` lasts."""
+class CellFailed(Exception):
+    """What an error in a cell says."""
 
-    def __init__(self, path: Path):
-        self.path = path
+
+class Chapter:
+    """A notebook's code cells, and a kernel to run them in."""
+
+    def __init__(self, path: Path, client: BlockingKernelClient):
+        self.path, self.client = path, client
         notebook = nbformat.read(path, as_version=4)
         self.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        self.client = NotebookClient(
-            notebook,
-            timeout=120,
-            kernel_name="python3",
-            coalesce_streams=True,
-            resources={"metadata": {"path": path.parent}},
-        )
         self.stale = range(len(self.cells))  # places of cells to run before later ones can count
-        self.memory = 0  # the most that the kernel has held when each cell has run once, in bytes
 
-    def kernel(self):
-        """A context with one thread and no wide vector units."""
-        return self.client.setup_kernel(env=os.environ | PLAIN)
+    def run(self, source: str) -> str:
+        """What a cell prints."""
+        printed = []
 
-    def run(self, cell) -> list:
-        """What the cell gives; the notebook keeps what is stored in it."""
-        copy = nbformat.from_dict(cell)
-        self.client.execute_cell(copy, 0)
-        return copy.outputs
+        def keep(message):
+            if message["msg_type"] == "stream":
+                printed.append(message["content"]["text"])
 
-    def run_both_ways(self, claims) -> list[str]:
-        """Run forwards and backwards; give what the promises say otherwise than stored."""
+        reply = self.client.execute_interactive(
+            source, allow_stdin=False, timeout=120, output_hook=keep
+        )
+        if reply["content"]["status"] != "ok":
+            told = reply["content"]
+            raise CellFailed(f"{source}\n{told.get('ename')}: {told.get('evalue')}")
+        return "".join(printed)
+
+    def broken(self, cells, claims) -> list[str]:
+        """Run cells; give what their promises say otherwise than stored."""
         differ = []
-        for place, cell in enumerate([*self.cells, *reversed(self.cells)]):
-            if place == len(self.cells) and sys.platform == "linux":
-                self.memory = self.most_memory()
-            outputs = self.run(cell)
+        for cell in cells:
+            said = claims([{"text": self.run(cell.source)}])
             is_promise = set(cell.metadata.get("tags", [])) >= PROMISE
-            if is_promise and claims(outputs) != claims(cell.outputs):
-                differ.append(f"{cell.id}: {claims(outputs)}")
+            if is_promise and said != claims(cell.outputs):
+                differ.append(f"{cell.id}: {said}")
+        return differ
+
+    def backwards(self, claims) -> list[str]:
+        """The same from the last cell to the first, once all have run."""
+        differ = self.broken(reversed(self.cells), claims)
         self.stale = range(0)
         return differ
 
     def most_memory(self) -> int:
-        """As Linux counts it: getrusage would count the process that started the kernel, too."""
+        """What the kernel has held, in bytes; getrusage would count what started it, too."""
         code = "print(*[l for l in open('/proc/self/status') if l.startswith('VmHWM')])"
-        return 1024 * int(self.run(nbformat.v4.new_code_cell(code))[0].text.split()[1])
+        return 1024 * int(self.run(code).split()[1])
 
     def turns_red(self, mutant: Mutant) -> bool:
         """Whether the edited cell, or one after it, fails."""
         place = [cell.id for cell in self.cells].index(mutant.cell)
-        edited = nbformat.from_dict(self.cells[place])
-        assert edited.source.count(mutant.old) == 1, f"{mutant.old!r} is not there once"
-        edited.source = edited.source.replace(mutant.old, mutant.new)
-        for cell in self.cells[self.stale.start : min(self.stale.stop, place)]:
-            self.run(cell)
-        for reached, cell in enumerate(self.cells[place : place + REACH], start=place):
+        sources = [cell.source for cell in self.cells]
+        assert sources[place].count(mutant.old) == 1, f"{mutant.old!r} is not there once"
+        for source in sources[self.stale.start : min(self.stale.stop, place)]:
+            self.run(source)
+        sources[place] = sources[place].replace(mutant.old, mutant.new)
+        for reached, source in enumerate(sources[place : place + REACH], start=place):
             self.stale = range(place, max(self.stale.stop, reached + 1))
             try:
-                self.run(edited if reached == place else cell)
-            except CellExecutionError:
+                self.run(source)
+            except CellFailed:
                 return True
         return False
 
@@ -124,18 +133,24 @@ def path(request) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chapter(path):
-    """A notebook whose kernel its two tests share."""
-    chapter = Chapter(path)
-    with chapter.kernel():
-        yield chapter
+def chapter(path, left_running):
+    """A notebook that has run, in nbval's kernel or in one of its own."""
+    if kernel := left_running.pop(path, None):
+        yield Chapter(path, kernel.kc)
+        kernel.stop()
+    else:
+        with run_kernel(kernel_name="python3", cwd=path.parent) as client:
+            chapter = Chapter(path, client)
+            for cell in chapter.cells:
+                chapter.run(cell.source)
+            yield chapter
 
 
 def test_there_are_notebooks():
     assert PAGES
 
 
-def test_the_other_machine_is_another_one():
+def test_the_plainer_processor_is_another_one():
     code = "import torch; print(torch.get_num_threads(), torch.backends.cpu.get_cpu_capability())"
     run = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | PLAIN, capture_output=True, text=True
@@ -143,9 +158,17 @@ def test_the_other_machine_is_another_one():
     assert run.stdout.split() == ["1", "DEFAULT"]
 
 
-def test_a_notebook_runs_forwards_and_backwards_there(chapter, tidier):
-    assert chapter.run_both_ways(tidier.claims) == []
-    assert chapter.memory < ROOM, "Binder has 2 GB for a notebook and its server"
+def test_a_notebook_runs_on_a_plainer_processor(path, tidier):
+    environment = os.environ | PLAIN
+    with run_kernel(kernel_name="python3", cwd=path.parent, env=environment) as client:
+        chapter = Chapter(path, client)
+        assert chapter.broken(chapter.cells, tidier.claims) == []
+        if sys.platform == "linux":
+            assert chapter.most_memory() < ROOM, "Binder has 2 GB for a notebook and its server"
+
+
+def test_a_notebook_runs_backwards_too(chapter, tidier):
+    assert chapter.backwards(tidier.claims) == []
 
 
 def list_of(path: Path) -> Path:
@@ -183,10 +206,10 @@ def test_a_cell_that_alters_what_others_made_is_found(tmp_path, tidier, code, fa
             )
     path = tmp_path / "one.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    small = Chapter(path)
     try:
-        with small.kernel():
-            found = str(small.run_both_ways(tidier.claims))
-    except CellExecutionError as error:  # with the kernel's own in its text
+        with run_kernel(kernel_name="python3", cwd=tmp_path) as client:
+            small = Chapter(path, client)
+            found = str(small.broken(small.cells, tidier.claims) or small.backwards(tidier.claims))
+    except CellFailed as error:  # with the kernel's own in its text
         found = str(error)
     assert (fault in found) if fault else found == "[]"
