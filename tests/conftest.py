@@ -12,8 +12,9 @@ console or an uncaught exception fails the test when it ends. A test that means 
 ``page.watch.errors`` (or ``.outside``) when it has looked at it. On a page that is not the book's,
 ``new_page(errors_count=False)``, errors may come at any time, even as the page closes.
 
-``BOOK_HTML=/path/to/_build/html`` tests a site that is already built; ``BOOK_CHROMIUM`` names the
-browser. Without a browser these tests are skipped, except where ``CI`` is set: there they fail.
+``BOOK_HTML=/path/to/_build/html`` tests a site that is already built; ``BOOK_SCREENSHOTS=1`` leaves
+pictures of every page in ``_build/screenshots``; ``BOOK_CHROMIUM`` names the browser. Without a
+browser these tests are skipped, except where ``CI`` is set: there they fail.
 """
 
 import importlib.util

@@ -25,10 +25,12 @@ ONE_OF_A_KIND = """() => {
 
 def axe_violations(page, rules: list[str] | None = None) -> list[str]:
     """What axe-core finds, by some rules or by all. It leaves code and formulas hidden."""
-    colours = [name for name in COLOURS if rules is None or name in rules]
-    others = {name: {"enabled": False} for name in COLOURS} if rules is None else {}
-    found = [] if rules == colours else _violations(page, rules=others, only=rules)
-    if colours:
+    if rules is None:
+        found = _violations(page, rules={name: {"enabled": False} for name in COLOURS})
+    else:
+        others = [name for name in rules if name not in COLOURS]
+        found = _violations(page, only=others) if others else []
+    if colours := [name for name in COLOURS if rules is None or name in rules]:
         page.evaluate(ONE_OF_A_KIND)
         found += _violations(page, only=colours)
     return found
