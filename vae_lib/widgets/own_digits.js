@@ -21,7 +21,7 @@ const MOST = 60; // drawings
 export const SOURCES = { book: "The book’s digits", both: "The book’s and mine", mine: "Mine alone" };
 
 /** @type {(count: number) => string} */
-const drawingsIn = (count) => `${count} drawing${count === 1 ? "" : "s"}`;
+export const drawingsIn = (count) => `${count} drawing${count === 1 ? "" : "s"}`;
 
 /** @type {(count: number) => string} */
 const thousands = (count) => count.toLocaleString("en-GB");

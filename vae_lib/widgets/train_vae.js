@@ -8,7 +8,7 @@ import {
 import { digitTile } from "./digits.js";
 import { SEEDS, withFoot, writeLink } from "./foot.js";
 import { bytesOf, isEmpty, RADIUS_95 } from "./maths.js";
-import { ACROSS, NOTHING_DRAWN, ownDigits, SOURCES } from "./own_digits.js";
+import { ACROSS, drawingsIn, NOTHING_DRAWN, ownDigits, SOURCES } from "./own_digits.js";
 import { paintCodes, plane } from "./plane.js";
 import { MOST_TIMES } from "./training_set.js";
 import TRAINER from "./vae_trainer.js?raw";
@@ -361,7 +361,7 @@ function codeMap(undo) {
     ring([0, 0], prior ? [RADIUS_95, RADIUS_95] : [0, 0]);
     const drawn = look.ids.length;
     key.hidden = !drawn;
-    const yours = drawn ? `, and ${drawn} drawings of yours as diamonds` : "";
+    const yours = drawn ? `, and your ${drawingsIn(drawn)} as diamonds` : "";
     surface.relabel(`The codes of 1,000 held-out digits after ${epoch} epochs, coloured by class${yours}`);
     surface.repaint();
   }
