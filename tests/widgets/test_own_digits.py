@@ -292,6 +292,8 @@ def test_a_drawing_taken_back_is_not_trained_on(browser_page):
     assert epoch_slider(page).get_attribute("max") == "0", "the run begins anew"
     assert drawn_tiles(page) == [cross]
     assert page.evaluate(TOLD)["greys"] == cross
+    heard = "document.querySelector('[aria-live]').textContent === 'Taken back: 1 drawing left.'"
+    page.wait_for_function(heard)
     assert "1 drawing × 3 = 3 of the 4,003" in weight(page)
     choose(page, "Take all back")
     assert page.evaluate(TOLD)["greys"] == []

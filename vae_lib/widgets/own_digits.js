@@ -98,7 +98,7 @@ export function ownDigits(model, undo, { say, changed, point }) {
   const panel = h("div", { class: "vw-own" });
   const right = h("div", { class: "vw-own-side" }, choice.root, row.root, status);
   panel.append(h("div", { class: "vw-own-desk" }, side.root, right), side.notes);
-  const opener = button("", () => open(Boolean(panel.hidden)));
+  const opener = button("", () => open(Boolean(panel.hidden)), { class: "vw-button vw-opener" });
   /** @type {(on: boolean) => void} */
   function open(on) {
     panel.hidden = !on;

@@ -21,7 +21,9 @@ import TRAINER from "./vae_trainer.js?raw";
  * @typedef {ReturnType<typeof trainView>} View
  * @typedef {ReturnType<typeof trainControls>} Controls
  * @typedef {ReturnType<typeof ownDigits>} Own
- * @typedef {{ reports: Report[], shown: number, running: boolean, begun: string }} Session
+ * @typedef {{
+ *   reports: Report[], shown: number, running: boolean, begun: string, quiet: boolean,
+ * }} Session
  */
 
 const BYTES = 490000; // 5,000 digits of 196 pixels, two a byte; labels follow
@@ -67,6 +69,9 @@ const settingsOf = (model) => ({
   source: model.get("source"), times: model.get("times"),
 });
 
+/** @type {(model: Model<Traits>) => string} */
+const asText = (model) => JSON.stringify(settingsOf(model));
+
 /**
  * The epochs so far, which of them is shown, and whether more are to follow by themselves.
  * @param {{
@@ -75,7 +80,7 @@ const settingsOf = (model) => ({
  */
 function trainingSession({ model, run, view, controls: { time, playing, follow }, own, say }) {
   /** @type {Session} */
-  const now = { reports: [], shown: 0, running: false, begun: JSON.stringify(settingsOf(model)) };
+  const now = { reports: [], shown: 0, running: false, begun: asText(model), quiet: false };
 
   /** @type {(epoch: number) => void} */
   function show(epoch) {
@@ -102,9 +107,9 @@ function trainingSession({ model, run, view, controls: { time, playing, follow }
     playing((now.running = true));
     step();
   }
-  function begin() {
+  function begin(quiet = false) {
     stop();
-    Object.assign(now, { reports: [], shown: 0, begun: JSON.stringify(settingsOf(model)) });
+    Object.assign(now, { reports: [], shown: 0, begun: asText(model), quiet });
     run.restart();
     follow();
   }
@@ -113,9 +118,9 @@ function trainingSession({ model, run, view, controls: { time, playing, follow }
     writeLink(model, model.get("source") === "book" ? SETTINGS.slice(0, 3) : SETTINGS);
   }
   // The reader, another view or Python has changed a setting.
-  const set = () => JSON.stringify(settingsOf(model)) === now.begun || restart();
-  // Drawings that are not trained on are looked at, in the run as it is.
-  const redrawn = () => (model.get("source") === "book" ? run.look() : begin());
+  const set = () => asText(model) === now.begun || restart();
+  // Drawings that are not trained on are looked at, in the run as it is. (They have been told of.)
+  const redrawn = () => (model.get("source") === "book" ? run.look() : begin(true));
   /** @type {(looks: Look[]) => void} */
   function looked(looks) {
     now.reports.forEach((report, k) => (report.look = looks[k] ?? report.look));
@@ -144,7 +149,7 @@ function hearing(now, { show, stop, epoch, time, told }) {
     else time.input.max = String(report.epoch);
     if (ended) stop(`${LAST} epochs are done.`);
     else if (now.running) epoch();
-    if (!now.running && !ended) told(report);
+    if (!now.running && !ended && !(now.quiet && report.epoch === 0)) told(report);
   };
 }
 
