@@ -209,6 +209,9 @@ def train_on_a_drawing(page, training):
     training.get_by_role("button", name="Mine alone").click()
     training.get_by_role("button", name="One epoch").click()
     training.get_by_text("Dashed: in training, on yours alone").wait_for()
+    page.wait_for_function(
+        "Number(document.querySelector('.vw-train > .vw-slider:last-of-type input').max) > 0"
+    )
 
 
 @pytest.mark.parametrize("name", ["intro", "10-the-vae"])

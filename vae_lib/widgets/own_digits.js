@@ -78,23 +78,22 @@ function packed(list) {
 // ---- the part of the figure ----------------------------------------------------------------
 
 /**
- * `changed` hears that there are other drawings than before, and `point` which one is looked at.
+ * `changed` hears that there are other drawings than before, `point` which one is looked at, and
+ * `moved` that the reader has chosen what is trained on.
  * @param {Model<Settings>} model
  * @param {Undo} undo
- * @param {{ say: (text: string) => void, changed: () => void, point: (id: number) => void }} on
+ * @param {{
+ *   say: (text: string) => void, changed: () => void, point: (id: number) => void, moved: () => void,
+ * }} on
  */
-export function ownDigits(model, undo, { say, changed, point }) {
+export function ownDigits(model, undo, { say, changed, point, moved }) {
   const store = storeOf(model);
   const status = h("p", { class: "vw-note" });
   /** @type {(text: string) => void} */
   const tell = (text) => say((status.textContent = text));
   const side = boardSide(store, undo, { say, tell });
-  const row = drawnRow(store, {
-    point,
-    tell,
-    emptied: () => side.board.focus(),
-  });
-  const choice = sourceChoice(model, () => store.all().length);
+  const row = drawnRow(store, { point, tell, emptied: () => side.board.focus() });
+  const choice = sourceChoice(model, () => store.all().length, moved);
   const panel = h("div", { class: "vw-own" });
   const right = h("div", { class: "vw-own-side" }, choice.root, row.root, status);
   panel.append(h("div", { class: "vw-own-desk" }, side.root, right), side.notes);
@@ -223,13 +222,16 @@ function drawnItem({ id, greys }, takeBack, point) {
 /**
  * @param {Model<Settings>} model
  * @param {() => number} count
+ * @param {() => void} moved
  */
-function sourceChoice(model, count) {
+function sourceChoice(model, count, moved) {
+  /** @type {(values: Partial<Settings>) => void} */
+  const change = (values) => (send(model, values), moved());
   const names = /** @type {Source[]} */ (Object.keys(SOURCES));
-  const buttons = names.map((source) => button(SOURCES[source], () => send(model, { source })));
+  const buttons = names.map((source) => button(SOURCES[source], () => change({ source })));
   const times = slider({
     label: "each of mine counts", min: 1, max: MOST_TIMES, step: 1, value: model.get("times"),
-    format: (value) => `× ${value}`, onInput: (value) => send(model, { times: value }),
+    format: (value) => `× ${value}`, onInput: (value) => change({ times: value }),
   });
   const weight = h("p", { class: "vw-note" });
   const group = h("div", { class: "vw-bar", role: "group", "aria-label": "Train on" }, ...buttons);

@@ -41,6 +41,7 @@ function render({ model, el }) {
   const own = ownDigits(model, undo, {
     say: said.say,
     changed: () => session.redrawn(),
+    moved: () => moved(model),
     point: view.point,
   });
   const run = trainingRun(model, undo, own.drawings, {
@@ -71,6 +72,10 @@ const settingsOf = (model) => ({
 
 /** @type {(model: Model<Traits>) => string} */
 const asText = (model) => JSON.stringify(settingsOf(model));
+
+// The reader has moved a setting: the page's address follows. What drawings count is in it where they may.
+/** @type {(model: Model<Traits>) => void} */
+const moved = (model) => writeLink(model, model.get("source") === "book" ? SETTINGS.slice(0, 3) : SETTINGS);
 
 /**
  * The epochs so far, which of them is shown, and whether more are to follow by themselves.
@@ -113,12 +118,9 @@ function trainingSession({ model, run, view, controls: { time, playing, follow }
     run.restart();
     follow();
   }
-  function restart() {
-    begin();
-    writeLink(model, model.get("source") === "book" ? SETTINGS.slice(0, 3) : SETTINGS);
-  }
+  const restart = () => (begin(), moved(model));
   // The reader, another view or Python has changed a setting.
-  const set = () => asText(model) === now.begun || restart();
+  const set = () => asText(model) === now.begun || begin();
   // Drawings that are not trained on are looked at, in the run as it is. (They have been told of.)
   const redrawn = () => (model.get("source") === "book" ? run.look() : begin(true));
   /** @type {(looks: Look[]) => void} */
@@ -159,7 +161,7 @@ function hearing(now, { show, stop, epoch, time, told }) {
  */
 function trainControls(model, { toggle, step, restart, show }) {
   /** @type {(values: Partial<Settings>) => void} */
-  const change = (values) => send(model, values);
+  const change = (values) => (send(model, values), moved(model));
   const train = button("Train", toggle);
   const modes = [true, false].map((prior) =>
     button(prior ? "VAE" : "Autoencoder", () => change({ prior })),
