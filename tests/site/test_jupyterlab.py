@@ -199,6 +199,21 @@ def run_all(page, address: str):
     page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
 
 
+def train_on_a_drawing(page, training):
+    """Draw by keyboard, which is no shortcut of JupyterLab's here, and train on that alone."""
+    training.get_by_role("button", name="Your own digits").click()
+    training.locator(".vw-board").focus()
+    for key in ("Space", *["Shift+ArrowDown"] * 4, "Space", "Enter"):
+        page.keyboard.press(key)
+    training.get_by_role("button", name="take back drawing 1").wait_for()
+    training.get_by_role("button", name="Mine alone").click()
+    training.get_by_role("button", name="One epoch").click()
+    training.get_by_text("Dashed: in training, on yours alone").wait_for()
+    page.wait_for_function(
+        "Number(document.querySelector('.vw-train > .vw-slider:last-of-type input').max) > 0"
+    )
+
+
 @pytest.mark.parametrize("name", ["intro", "10-the-vae"])
 def test_a_chapter_runs_and_its_widget_answers(lab, page, name):
     if not (ROOT / "book" / f"{name}.ipynb").exists():
@@ -226,6 +241,7 @@ def test_a_chapter_runs_and_its_widget_answers(lab, page, name):
     for training in page.locator(".jp-OutputArea-output .vw-train").all():
         training.get_by_role("button", name="One epoch").click()  # the kernel sends the digits
         page.wait_for_function("document.querySelector('.vw-train').textContent.includes('nats')")
+        train_on_a_drawing(page, training)
     folder = ROOT / "_build" / "screenshots" / "jupyterlab"
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"{name}.png")

@@ -141,7 +141,7 @@ RUN = """({ bytes, settings, epochs }) => {
 
 
 def run_of(page, figure, epochs=1, **settings):
-    given = {"beta": 1, "prior": True, "seed": 0, **settings}
+    given = {"beta": 1, "prior": True, "seed": 0, "source": "book", "times": 1, **settings}
     sent = {"bytes": base64.b64encode(figure.packed).decode(), "settings": given, "epochs": epochs}
     return page.evaluate(RUN, sent)
 
@@ -184,6 +184,9 @@ def test_digits_travel_in_sixteen_levels_of_grey():
         ({"labels": torch.zeros(999)}, "labels"),
         ({"beta": -1.0}, "between 0 and 5"),
         ({"beta": 6.0}, "between 0 and 5"),
+        ({"source": "yours"}, "one of .*book.*both.*mine"),
+        ({"times": 0}, "between 1 and 50"),
+        ({"times": 51}, "between 1 and 50"),
     ],
 )
 def test_what_cannot_be_trained_on_is_named(change, fault):

@@ -4,7 +4,7 @@ import {
   announcer, button, classLegend, cleanups, figure, fixed, frame, h, listen, readings, send, tuple,
 } from "./controls.js";
 import { digitAt, digitRow, digitTile } from "./digits.js";
-import { drawingBoard, likeMnist, PIXELS, SIDE } from "./drawing_board.js";
+import { BOARD_KEYS, drawingBoard, likeMnist, PIXELS, SIDE } from "./drawing_board.js";
 import { DRAWN, withFoot } from "./foot.js";
 import { guide } from "./guide.js";
 import {
@@ -122,10 +122,8 @@ function drawingSide(model, say, undo) {
   const tools = h("div", { class: "vw-bar" }, button("Clear", clear));
   const root = h("div", { class: "vw-figure vw-drawing" }, h("div", { class: "vw-caption" }, "Draw a digit"));
   root.append(board.canvas, tools);
-  const keys =
-    "With a keyboard: focus the board, move the pen with the arrow keys, and press Space to put it down or lift it.";
   const note = (/** @type {string} */ text) => h("p", { class: "vw-note" }, text);
-  const loading = [note("Or load a held-out digit:"), row.root, note(keys)];
+  const loading = [note("Or load a held-out digit:"), row.root, note(BOARD_KEYS)];
   return { root, board: board.canvas, tools, loading, follow };
 }
 

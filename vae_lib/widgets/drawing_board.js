@@ -12,6 +12,8 @@ import { arrowOf } from "./plane.js";
 const PEN = 1.4; // radius of the pen, in pixels of the 28x28 image
 export const SIDE = 28; // of the image, in pixels
 export const PIXELS = SIDE * SIDE;
+export const BOARD_KEYS =
+  "With a keyboard: focus the board, move the pen with the arrow keys, and press Space to put it down or lift it.";
 const CENTRE = 14.5; // where MNIST has a digit's centre of mass, in pixels from the edge
 
 // ---- ink -----------------------------------------------------------------------------------

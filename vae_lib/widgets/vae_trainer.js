@@ -6,25 +6,26 @@
 // which is [inputs, outputs]: a digit of black and white pixels adds up the rows of its black ones.
 
 import { klToStandardNormal, normalDraws, sigmoid, softplus, uniformDraws } from "./maths.js";
+import { epochOf, TRAIN } from "./training_set.js";
 
 /**
  * @import { Draws, Pair, Values } from "./types.d.ts"
- * @import { Report, Settings } from "./training.d.ts"
+ * @import { Drawings, Look, Message, Report, Settings } from "./training.d.ts"
  * @typedef {"w1" | "b1" | "w2" | "b2" | "w3" | "b3" | "w4" | "b4"} Name
  * @typedef {Record<Name, Float64Array>} Tensors
+ * @typedef {Record<Name, Float32Array>} Tensors32
  * @typedef {ReturnType<typeof traces>} Trace
  * @typedef {{ m: Tensors, v: Tensors, steps: number }} Adam
  * @typedef {{
  *   beta: number, prior: boolean, uniform: Draws, normal: Draws, p: Tensors, g: Tensors, adam: Adam,
- *   train: Uint8Array, held: number[][], heldNoise: Float64Array, drawn: Float64Array, trace: Trace,
- *   epoch: number, trained: Pair | null,
+ *   train: Uint8Array, order: Uint16Array, held: number[][], heldNoise: Float64Array,
+ *   drawn: Float64Array, trace: Trace, epoch: number, trained: Pair | null, past: Tensors32[],
  * }} Run
  */
 
 const PIXELS = 196;
 const HIDDEN = 64;
 const BATCH = 50;
-const TRAIN = 4000;
 const HELD = 1000;
 const RATE = 3e-3;
 const SHOWN = 10; // digits that are copied, and digits that are drawn
@@ -227,12 +228,20 @@ function blackPixels(greys, k, uniform) {
   return places;
 }
 
-/** @type {(bytes: Uint8Array, settings: Settings) => Run} */
-function newRun(bytes, { beta, prior, seed }) {
+/** @type {Drawings} */
+const NO_DRAWINGS = { ids: [], greys: new Uint8Array() };
+
+// The drawings stand behind the book's digits: number TRAIN is the first of them.
+/** @type {(bytes: Uint8Array, settings: Settings, drawings?: Drawings) => Run} */
+function newRun(bytes, { beta, prior, seed, source, times }, { ids, greys: own } = NO_DRAWINGS) {
   const uniform = uniformDraws(1000 * seed + 1);
   const fixedDraws = uniformDraws(5);
   const greys = unpackDigits(bytes, TRAIN, HELD);
   const normal = normalDraws(7);
+  const { book, all } = epochOf(source, times, ids.length);
+  const train = new Uint8Array(TRAIN * PIXELS + own.length);
+  train.set(unpackDigits(bytes, 0, TRAIN));
+  train.set(own, TRAIN * PIXELS);
   return {
     beta,
     prior,
@@ -241,24 +250,26 @@ function newRun(bytes, { beta, prior, seed }) {
     p: firstWeights(uniform),
     g: zeros(),
     adam: adamState(),
-    train: unpackDigits(bytes, 0, TRAIN),
+    train,
+    order: Uint16Array.from({ length: all }, (_, i) => (i < book ? i : TRAIN + ((i - book) % ids.length))),
     held: Array.from({ length: HELD }, (_, k) => blackPixels(greys, k, fixedDraws)),
     heldNoise: Float64Array.from({ length: 2 * HELD }, normal),
     drawn: Float64Array.from({ length: 2 * SHOWN }, normal),
     trace: traces(),
     epoch: 0,
     trained: null, // [nll, kl] of the last epoch, as it went along
+    past: [], // the weights after each epoch
   };
 }
 
-/** @type {(count: number, uniform: Draws) => Uint16Array} */
-function shuffled(count, uniform) {
-  const order = Uint16Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
+/** @type {(order: Uint16Array, uniform: Draws) => Uint16Array} */
+function shuffled(order, uniform) {
+  const mixed = order.slice();
+  for (let i = mixed.length - 1; i > 0; i--) {
     const j = Math.floor(uniform() * (i + 1));
-    [order[i], order[j]] = [order[j], order[i]];
+    [mixed[i], mixed[j]] = [mixed[j], mixed[i]];
   }
-  return order;
+  return mixed;
 }
 
 /** @type {(run: Run) => void} */
@@ -266,62 +277,99 @@ function trainEpoch(run) {
   /** @type {Pair} */
   const sums = [0, 0];
   const eps = [0, 0];
-  shuffled(TRAIN, run.uniform).forEach((k, place) => {
+  const count = run.order.length;
+  shuffled(run.order, run.uniform).forEach((k, place) => {
     const x = blackPixels(run.train, k, run.uniform);
     for (let d = 0; d < 2; d++) eps[d] = run.normal();
     const [nll, kl] = forward(run.p, x, eps, run.prior, run.trace);
     sums[0] += nll;
     sums[1] += kl;
     backward(run.p, x, eps, run.beta, run.prior, run.trace, run.g);
-    if ((place + 1) % BATCH === 0) adamStep(run.p, run.g, run.adam, BATCH);
+    if ((place + 1) % BATCH === 0 || place + 1 === count) adamStep(run.p, run.g, run.adam, (place % BATCH) + 1);
   });
   run.epoch += 1;
-  run.trained = [sums[0] / TRAIN, sums[1] / TRAIN];
+  run.trained = [sums[0] / count, sums[1] / count];
 }
 
-// Held-out averages, the codes of the held-out digits, copies of some and draws from N(0, I).
-/** @type {(run: Run) => Report} */
-function report(run) {
+// Held-out averages, the codes of the held-out digits, copies of some and draws from N(0, I), and
+// the same of the drawings.
+/** @type {(run: Run, drawings?: Drawings) => Report} */
+function report(run, drawings = NO_DRAWINGS) {
   /** @type {Pair} */
   const sums = [0, 0];
   const codes = new Float32Array(2 * HELD);
   const copies = new Uint8Array(SHOWN * PIXELS);
   const draws = new Uint8Array(SHOWN * PIXELS);
-  /** @type {(images: Uint8Array, k: number) => void} */
-  const keep = (images, k) => {
-    for (let i = 0; i < PIXELS; i++) images[k * PIXELS + i] = Math.round(255 * sigmoid(run.trace.logits[i]));
-  };
   run.held.forEach((x, k) => {
     const terms = forward(run.p, x, run.heldNoise.subarray(2 * k, 2 * k + 2), run.prior, run.trace);
     terms.forEach((term, i) => (sums[i] += term / HELD));
     codes.set(run.trace.q.subarray(0, 2), 2 * k);
-    if (k % 100 === 30) {
-      decode(run.p, run.trace.q.slice(0, 2), run.trace);
-      keep(copies, (k - 30) / 100);
-    }
+    if (k % 100 === 30) picture(run.p, run.trace.q.slice(0, 2), run.trace, copies, (k - 30) / 100);
   });
   for (let k = 0; k < SHOWN; k++) {
-    decode(run.p, run.drawn.subarray(2 * k, 2 * k + 2), run.trace);
-    keep(draws, k);
+    picture(run.p, run.drawn.subarray(2 * k, 2 * k + 2), run.trace, draws, k);
   }
-  return { epoch: run.epoch, trained: run.trained, held: sums, codes, copies, draws };
+  const look = lookAt(run.p, drawings, run.trace);
+  return { epoch: run.epoch, trained: run.trained, held: sums, codes, copies, draws, look };
+}
+
+// What z decodes to, as picture number k.
+/** @type {(p: Tensors, z: Values, trace: Trace, pictures: Uint8Array, k: number) => void} */
+function picture(p, z, trace, pictures, k) {
+  decode(p, z, trace);
+  for (let i = 0; i < PIXELS; i++) pictures[k * PIXELS + i] = Math.round(255 * sigmoid(trace.logits[i]));
+}
+
+// The means of q(z|x) for the drawings, whose darker pixels are black here, and their copies.
+/** @type {(p: Tensors, drawings: Drawings, trace: Trace) => Look} */
+function lookAt(p, { ids, greys }, trace) {
+  const codes = new Float32Array(2 * ids.length);
+  const copies = new Uint8Array(greys.length);
+  ids.forEach((_, k) => {
+    encode(p, blackPixels(greys, k, () => 0.5), trace);
+    codes.set(trace.q.subarray(0, 2), 2 * k);
+    picture(p, trace.q.slice(0, 2), trace, copies, k);
+  });
+  return { ids, codes, copies };
+}
+
+// The weights as they are now, at half the length.
+/** @type {(p: Tensors) => Tensors32} */
+function kept(p) {
+  const arrays = NAMES.map((name) => [name, Float32Array.from(p[name])]);
+  return Object.fromEntries(arrays);
+}
+
+// Looks at other drawings than before, through the networks of every epoch so far.
+/** @type {(run: Run, drawings: Drawings) => Look[]} */
+function looksBack(run, drawings) {
+  const p = zeros();
+  return run.past.map((weights) => {
+    for (const name of NAMES) p[name].set(weights[name]);
+    return lookAt(p, drawings, run.trace);
+  });
 }
 
 // ---- the worker ----------------------------------------------------------------------------
 
 // A message with settings makes a run and reports on it before training, one without trains it for
-// an epoch and reports. The digits come with the first.
+// an epoch and reports; one with drawings alone looks at them. The digits come with the first.
 /** @type {(scope: typeof self) => void} */
 function listenAsWorker(scope) {
   /** @type {Uint8Array} */
   let bytes;
   /** @type {Run} */
   let run;
-  scope.onmessage = ({ data }) => {
-    if (data.bytes) bytes = data.bytes;
-    if (data.settings) run = newRun(bytes, data.settings);
+  let drawings = NO_DRAWINGS;
+  scope.onmessage = (/** @type {MessageEvent<Message & { ticket: number }>} */ { data }) => {
+    const { ticket, settings } = data;
+    bytes = data.bytes ?? bytes;
+    drawings = data.drawings ?? drawings;
+    if (data.drawings && !settings) return scope.postMessage({ ticket, looks: looksBack(run, drawings) });
+    if (settings) run = newRun(bytes, settings, drawings);
     else trainEpoch(run);
-    scope.postMessage({ ticket: data.ticket, ...report(run) });
+    run.past.push(kept(run.p));
+    scope.postMessage({ ticket, ...report(run, drawings) });
   };
 }
 
