@@ -3,8 +3,9 @@
 myst-nb writes the whole state of a page's widgets into its HTML: each figure's module, the shared
 style sheet, each network. Here whatever is over 4 kB moves into ``_static/w-DIGEST.js``, named by
 its content. A browser keeps such a script, a network that two figures or two pages use is stored
-once, and the HTML is the text. They are classic scripts, so that a page works over ``file://``;
-``static/widget-host.js``, which comes after them, puts the pieces back. In Jupyter nothing changes.
+once, and the HTML is the text. ``static/widget-host.js`` asks for the pieces when the page itself
+is there, and puts them back. They are classic scripts, so that this works over ``file://``. In
+Jupyter nothing changes.
 """
 
 import copy
@@ -19,24 +20,21 @@ LONG = 4096  # characters
 
 
 class Shelf:
-    """The folder of the shared scripts, and the names of those that one page needs."""
+    """The folder of the shared scripts."""
 
     def __init__(self, folder: Path):
-        self.folder, self.names = folder, []
+        self.folder = folder
 
     def hold(self, text: str) -> str:
         """Put a text into a script of its own, whole or not at all, and give its digest."""
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        name = f"w-{digest}.js"
-        path = self.folder / name
+        path = self.folder / f"w-{digest}.js"
         script = f'(window.bookHeld ??= {{}})["{digest}"] = {json.dumps(text)};\n'
         if not path.exists() or path.read_text("utf8") != script:
             self.folder.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(f".{os.getpid()}.part")
             part.write_text(script, "utf8")
             part.replace(path)
-        if name not in self.names:
-            self.names.append(name)
         return digest
 
 
@@ -62,7 +60,7 @@ def in_html(state: dict) -> str:
 
 
 def lighten_page(app, pagename, templatename, context, doctree):
-    """Replace the script with the widgets' state by a light one and those that it needs."""
+    """Replace the script with the widgets' state by a light one."""
     scripts, shelf = [], Shelf(Path(app.outdir, "_static"))
     for script in context.get("script_files", ()):
         if script.attributes.get("type") == WIDGET_STATE:
@@ -72,10 +70,8 @@ def lighten_page(app, pagename, templatename, context, doctree):
             attributes = {**script.attributes, "body": body}
             script = type(script)(script.filename, priority=script.priority, **attributes)
         scripts.append(script)
-    if shelf.names:
-        kind = type(scripts[0])
-        held = [kind(f"_static/{name}", priority=400) for name in shelf.names]
-        context["script_files"] = held + scripts  # the host, which needs them, is among the others
+    if scripts:
+        context["script_files"] = scripts
 
 
 def clear_shelf(app, exception):
@@ -84,9 +80,9 @@ def clear_shelf(app, exception):
         return
     out = Path(app.outdir)
     pages = (page.read_text("utf8") for page in out.rglob("*.html"))
-    asked = {name for page in pages for name in re.findall(r"w-[0-9a-f]{16}\.js", page)}
+    asked = {digest for page in pages for digest in re.findall(r'": "([0-9a-f]{16})"', page)}
     for script in (out / "_static").glob("w-*"):
-        if script.name not in asked:
+        if script.stem.removeprefix("w-") not in asked or script.suffix != ".js":
             script.unlink(missing_ok=True)  # two builds may end at once
 
 

@@ -14,6 +14,7 @@
 {
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
+const ROOT = document.documentElement.dataset.content_root ?? "./";
 
 /**
  * @typedef {{
@@ -45,23 +46,52 @@ function element(tag, attributes = {}, ...children) {
 
 // ---- what is held in scripts of its own ---------------------------------------------------------
 
+/** @type {Map<string, Promise<string | undefined>>} */
+const pieces = new Map(); // by digest
+
 /**
- * Put back what is long in a state, from the scripts that hold it (see book_site/held.py).
- * @type {(stored: Stored) => void}
+ * A piece, from the script that holds it (see book_site/held.py), which is asked for once.
+ * @type {(digest: string) => Promise<string | undefined>}
  */
-function putBack(stored) {
-  /** @type {Record<string, string>} */
-  const pieces = /** @type {any} */ (window).bookHeld ?? {};
-  /** @type {(digest: string) => string} */
-  const held = (digest) => {
-    if (!(digest in pieces)) stored.lost = `_static/w-${digest}.js`;
-    return pieces[digest] ?? "";
+function piece(digest) {
+  const known = pieces.get(digest);
+  if (known) return known;
+  const asked = new Promise((resolve) => {
+    const script = element("script", { src: `${ROOT}_static/w-${digest}.js` });
+    script.onload = script.onerror = () => resolve(/** @type {any} */ (window).bookHeld?.[digest]);
+    document.head.append(script);
+  });
+  pieces.set(digest, asked);
+  return asked;
+}
+
+/**
+ * Put back what is long in a state, and name what is lost.
+ * @type {(stored: Stored) => Promise<void>}
+ */
+async function putBack(stored) {
+  /** @type {(digest: string) => Promise<string>} */
+  const held = async (digest) => {
+    const text = await piece(digest);
+    if (text === undefined) stored.lost = `_static/w-${digest}.js`;
+    return text ?? "";
   };
-  for (const buffer of stored.buffers ?? []) if (buffer.held) buffer.data = held(buffer.held);
+  for (const buffer of stored.buffers ?? []) {
+    if (buffer.held) buffer.data = await held(buffer.held);
+  }
   for (const [name, digest] of Object.entries(stored.held_texts ?? {})) {
-    stored.state[name] = held(digest);
+    stored.state[name] = await held(digest);
   }
 }
+
+/**
+ * The digests of the pieces that a state lacks.
+ * @type {(stored: Stored) => string[]}
+ */
+const lacks = ({ buffers = [], held_texts = {} }) => [
+  ...Object.values(held_texts),
+  ...buffers.flatMap(({ held }) => held ?? []),
+];
 
 // ---- models -------------------------------------------------------------------------------------
 
@@ -232,10 +262,9 @@ async function renderAnywidget(id, stored, getModel, place) {
 // ---- panels that need a kernel ------------------------------------------------------------------
 
 function kernelNotice() {
-  const root = document.documentElement.dataset.content_root ?? "./";
   /** @type {HTMLAnchorElement | null} */
   const binder = document.querySelector('.article-header-buttons a[href*="/v2/gh/"]');
-  const run = element("a", { href: `${root}book/intro.html#how-to-read-launch-and-rerun` }, "run the book yourself");
+  const run = element("a", { href: `${ROOT}book/intro.html#how-to-read-launch-and-rerun` }, "run the book yourself");
   const launch = binder && element("a", { href: binder.href }, "launch this page in Binder");
   const ways = launch ? [launch, " or ", run] : [run];
   const text = ["These controls need a running kernel: ", ...ways, ". "];
@@ -284,6 +313,7 @@ async function renderView(script, states, getModel) {
   // While it is drawn it takes no height, beside the still that it replaces: the text stays put.
   if (still?.matches(".book-still")) place.style.cssText = "height: 0; margin: 0; overflow: hidden";
   const ids = descendants(root, states).filter((id) => states[id]);
+  await Promise.all(ids.map((id) => putBack(states[id])));
   let drawn = true;
   const lost = ids.find((id) => states[id].lost);
   if (lost) place.append(element("p", { class: "book-notice" }, `${states[lost].lost} was not found.`));
@@ -298,13 +328,25 @@ async function renderView(script, states, getModel) {
   place.removeAttribute("style");
 }
 
+/**
+ * Text and pictures come first, and are painted: figures have stills, and networks are long.
+ * @type {() => Promise<void>}
+ */
+async function pageIsThere() {
+  if (document.readyState !== "complete") {
+    await new Promise((resume) => addEventListener("load", resume, { once: true }));
+  }
+  await new Promise((resume) => requestAnimationFrame(() => setTimeout(resume)));
+}
+
 async function renderPage() {
   /** @type {Record<string, Stored>} */
   const states = {};
   for (const script of document.querySelectorAll(STATE)) {
     Object.assign(states, JSON.parse(script.textContent).state);
   }
-  Object.values(states).forEach(putBack);
+  await pageIsThere();
+  Object.values(states).flatMap(lacks).forEach(piece); // all at once; a figure waits for its own
   /** @type {Map<string, Model>} */
   const models = new Map();
   /** @type {GetModel} */
