@@ -31,6 +31,16 @@ def slant(images):
     return both / (images.sum(2) * up**2).sum(1)
 
 
+def slant_of_the_chapter(images):
+    """The chapter's own, with 28 replaced: its heights are in single precision."""
+    row, column = (torch.arange(float(n)) for n in images.shape[1:])
+    ink_of_row, ink_of_column, total = images.sum(2), images.sum(1), images.sum((1, 2))
+    row = row - (ink_of_row @ row / total)[:, None]
+    column = column - (ink_of_column @ column / total)[:, None]
+    product = torch.einsum("bhw,bh,bw->b", images, -row, column)
+    return product / (ink_of_row * row**2).sum(1)
+
+
 def slant_by_regression(images):
     """Weighted least squares of column on height, image by image."""
     result = []
@@ -118,6 +128,7 @@ RIGHT = {
 }
 ALSO_RIGHT = [
     ("class_posterior", posterior_by_odds),
+    ("slant", slant_of_the_chapter),
     ("slant", slant_by_regression),
     ("direction", direction_by_regression),
     ("cost_of_a_turn", cost_by_divergence),
@@ -152,6 +163,11 @@ WRONG = [
         lambda a, b: posterior(a, torch.tensor([0.5, 0.3, 0.2]).log()),
         "expected",
     ),
+    (
+        "class_posterior",
+        lambda a, b: a + b - torch.logsumexp(a + b, 1, True) + math.log(a.shape[1] / 3),
+        "C varies",
+    ),
     ("slant", lambda m: -slant(m), "the sign turns"),
     ("slant", lambda m: slant(m) * (m.sum(2) * 0 + 1).sum(1), "expected"),
     ("slant", lambda m: slant(m.mT.contiguous()), "rows and columns are exchanged"),
@@ -174,6 +190,11 @@ WRONG = [
         lambda m, f: direction(m, f) * f.std() / m.std(0),
         "correlations",
     ),
+    (
+        "direction",
+        lambda m, f: (m - m.mean(0)).T @ (f - f.mean()) / (((f - f.mean()) ** 2).sum() + 1e-3),
+        "nothing is to be added",
+    ),
     ("direction", lambda m, f: m.T @ f / (f @ f), "take the means off"),
     ("direction", lambda m, f: direction(m, f) * f.std(), "one unit of f"),
     ("direction", lambda m, f: F.normalize(direction(m, f), dim=0), "do not normalise"),
@@ -183,6 +204,7 @@ WRONG = [
         "n in one place",
     ),
     ("cost_of_a_turn", lambda v, R: cost(v, R.T), "the turn back"),
+    ("cost_of_a_turn", lambda v, R: cost(v, R) * 3 / v.shape[1], "in 4 dimensions"),
     ("cost_of_a_turn", lambda v, R: 2 * cost(v, R), "the factor ½"),
     ("cost_of_a_turn", lambda v, R: -cost(v, R), "never negative"),
     ("cost_of_a_turn", lambda v, R: cost(v, R) / math.log(2), "bits"),

@@ -40,9 +40,15 @@ MUTANTS = [
     ),
     Mutant(
         cell="steering-samples",
-        old="torch.cdist(images, train.images)",
-        new="torch.cdist(images, heldout.images)",
+        old="for s in (train, heldout))",
+        new="for s in (heldout, heldout))",
         slip="no training digit among the rivals: no copy would be noticed",
+    ),
+    Mutant(
+        cell="steering-samples",
+        old="nearer(heldout.images, 0.1)",
+        new="nearer(heldout.images)",
+        slip="each held-out digit is its own neighbour",
     ),
     Mutant(
         cell="steering-probe",
@@ -79,6 +85,12 @@ MUTANTS = [
         old="change = seen[C] - seen[B]",
         new="change = seen[C] - seen[A]",
         slip="A - A + C is C",
+    ),
+    Mutant(
+        cell="steering-arithmetic",
+        old="* change.norm(dim=1, keepdim=True)",
+        new="* change.std(1, keepdim=True)",
+        slip="a random step that is a quarter as long",
     ),
     Mutant(
         cell="steering-arithmetic",
@@ -127,6 +139,12 @@ MUTANTS = [
         old="there[chosen], train.labels[chosen].numpy()",
         new="there[chosen], train.labels[chosen].flip(0).numpy()",
         slip="labels that are not those of the digits",
+    ),
+    Mutant(
+        cell="steering-halves",
+        old="prior + 0.1 * (top - prior)",
+        new="prior + 1.0 * (top - prior)",
+        slip="the half is believed in full",
     ),
     Mutant(
         cell="steering-halves",
