@@ -61,6 +61,15 @@ def weights_stacked(log_w):
     return torch.stack(weights(log_w))
 
 
+def weights_in_single(log_w):
+    return weights(log_w.float())
+
+
+def weights_underflown(log_w, floor):
+    share = log_w.exp() / (log_w.exp().sum(0) + floor)
+    return share, share**2
+
+
 def estimates(ratio, K, wanted):
     count = K * (wanted / ratio) ** 2
     return count, K * count
@@ -111,6 +120,7 @@ ALSO_RIGHT = [
     ("flow_density", log_q_by_jacobian),
     ("dreg_weights", weights_by_hand),
     ("dreg_weights", weights_stacked),
+    ("dreg_weights", weights_in_single),
     ("estimates_needed", estimates_by_steps),
     ("estimates_needed", estimates_in_one_tensor),
     ("prior_winnings", winnings_by_torch),
@@ -127,6 +137,11 @@ WRONG = [
     ),
     ("flow_density", lambda e, k: log_q(e, k) - sum(t.sum() for _, t in k), "a shift changes"),
     ("flow_density", lambda e, k: standard_normal_log_prob(e) - 0.5 * scale(k), "no factor ½"),
+    (
+        "flow_density",
+        lambda e, k: standard_normal_log_prob(e) - sum(s.mean() for s, _ in k),
+        "sum s over both",
+    ),
     ("flow_density", lambda e, k: log_q(e, k) / math.log(2), "bits"),
     ("flow_density", lambda e, k: log_q(e, k) + math.log(2 * math.pi), "constant"),
     ("flow_density", lambda e, k: log_q(e, k).mean(), "the shape should be"),
@@ -135,7 +150,10 @@ WRONG = [
     ("flow_density", lambda e, k: one_coordinate(e, k, 1), "first coordinate"),
     ("dreg_weights", lambda a: a.softmax(0), "return two tensors"),
     ("dreg_weights", lambda a: (a.softmax(1), a.softmax(1) ** 2), "over the K samples"),
-    ("dreg_weights", lambda a: (a.exp(), a.exp() ** 2), "normalise"),
+    ("dreg_weights", lambda a: (a.exp(), a.exp() ** 2), "exp of −800 is 0"),
+    ("dreg_weights", lambda a: weights_underflown(a, 1e-8), "exp of −800 is 0"),
+    ("dreg_weights", lambda a: weights_underflown(a, 0), "exp of −800 is 0"),
+    ("dreg_weights", lambda a: ((a - a.amax(0)).exp(),) * 2, "normalise: the weights"),
     ("dreg_weights", lambda a: (a.log_softmax(0), a), "log-weights"),
     ("dreg_weights", lambda a: weights(a)[::-1], "that is the square"),
     ("dreg_weights", lambda a: (a.softmax(0), a.softmax(0)), "has its square"),
@@ -174,6 +192,11 @@ WRONG = [
         "log N, not log S",
     ),
     ("prior_winnings", lambda *a: winnings_without_logsumexp(*a), "underflows"),
+    (
+        "prior_winnings",
+        lambda z, m, v: winnings(z, m, v) + math.log(len(m) / 6),
+        "do not write it as a number",
+    ),
     ("prior_winnings", lambda *a: winnings(*a) / math.log(2), "bits"),
     ("prior_winnings", lambda *a: winnings(*a) * len(a[0]), "not the sum"),
 ]
