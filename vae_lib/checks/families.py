@@ -147,7 +147,7 @@ def prior_winnings(answer) -> str:
     want = (each.logsumexp(1) - math.log(5) - standard_normal_log_prob(z)).mean()
     what = "with z in 2,000 dimensions, where a density underflows to 0 (take logsumexp)"
     fixed = {"N is the length of mu, here 5: do not write it as a number": want + math.log(5 / 6)}
-    close(answer(z, mu, logvar), want, what, hints=fixed, rtol=1e-9)
+    close(answer(z, mu, logvar), want, what, hints=fixed, rtol=1e-6)
     return "The rest of the average divergence belongs to the encoder."
 
 
