@@ -52,6 +52,7 @@ def close(values) -> list:
 @each
 def test_a_link_brings_back_what_the_reader_has_moved(new_page, name):
     page = book(new_page(), name)
+    harness.settle(page)  # a code that the page leaves to the figure is there after a frame
     before = page.evaluate(MOVED)
     page.evaluate(MOVE)
     harness.settle(page)
@@ -64,6 +65,7 @@ def test_a_link_brings_back_what_the_reader_has_moved(new_page, name):
     assert linked.evaluate(MOVED) == close(want)
     if linked.get_by_role("button", name="Reset", exact=True).count() and name != "train_vae":
         linked.get_by_role("button", name="Reset", exact=True).click()
+        harness.settle(linked)
         assert linked.evaluate(MOVED) == before, "Reset leads back to the page's own setting"
 
 
@@ -87,6 +89,7 @@ NONSENSE = [
 @each
 def test_nonsense_in_a_link_changes_nothing(new_page, name):
     page = book(new_page(), name)
+    harness.settle(page)
     before = page.evaluate(MOVED)
     taken = page.evaluate(
         """(texts) => Object.values(module.movable(model))
