@@ -6,6 +6,10 @@ named by a hash of all of these. The folder's path is a setting of myst-nb on wh
 own memory, so when the hash changes every page is read, and every notebook executed, again.
 
 Nor trip over what a full disk or a kill has left half-written in it: such a cache is made anew.
+
+myst-nb would execute one notebook after the other. Those that the cache lacks are executed here
+before it reads the pages, a few at once; myst-nb then finds them in the cache. It executes again
+what has failed, and reports it.
 """
 
 import hashlib
@@ -15,10 +19,20 @@ import re
 import shutil
 import sqlite3
 import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 
+import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 4  # notebooks at most: each may take 1.5 GB
 SKIPPED = {"__pycache__", ".ipynb_checkpoints"}
 
 
@@ -95,10 +109,57 @@ def forget_superseded(app, exception):
         Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
 
 
+def executed(path: Path, timeout: int, environment: dict[str, str]) -> ExecutionResult:
+    """Run a notebook as myst-nb does; called in a process of its own."""
+    os.environ.update(environment)
+    notebook = nbformat.read(path, as_version=4)
+    return single_nb_execution(notebook, cwd=str(path.parent), timeout=timeout, allow_errors=False)
+
+
+def fill_cache(app, env, docnames):
+    """Execute the notebooks about to be read that the cache lacks, the later chapters first."""
+    cache = get_cache(app.config.nb_execution_cache_path)
+    paths = [Path(env.doc2path(name)) for name in sorted(docnames, reverse=True)]
+    missing = [path for path in paths if path.suffix == ".ipynb" and not is_cached(cache, path)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = min(len(missing), cores, AT_ONCE)
+    if workers < 2 or app.config.nb_execution_mode != "cache":
+        return
+    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores // workers))}
+    with ProcessPoolExecutor(workers) as pool:
+        timeout = app.config.nb_execution_timeout
+        futures = {pool.submit(executed, path, timeout, environment): path for path in missing}
+        for future in as_completed(futures):
+            keep(cache, futures[future], future.result())
+
+
+def is_cached(cache, path: Path) -> bool:
+    """Whether the cache has the outputs of a notebook."""
+    try:
+        cache.match_cache_notebook(nbformat.read(path, as_version=4))
+    except KeyError:
+        return False
+    return True
+
+
+def keep(cache, path: Path, result: ExecutionResult):
+    """Put what has run without an error into the cache."""
+    if result.err is not None:
+        logger.info(f"{path.stem} failed, and is executed again to show where")
+        return
+    logger.info(f"{path.stem} executed in {result.time:.0f} s")
+    uri = cache.add_nb_to_project(str(path)).uri
+    data = {"execution_seconds": result.time}
+    cache.cache_notebook_bundle(
+        CacheBundleIn(result.nb, uri, data=data), check_validity=False, overwrite=True
+    )
+
+
 def setup(app):
     """Connect to Sphinx before myst-nb reads its settings."""
     os.environ.setdefault("TQDM_DISABLE", "1")  # no progress bars on a page
     app.add_config_value("book_site_code", "", "env")
     app.add_config_value("book_site_looks", "", "html")
     app.connect("config-inited", choose_cache, priority=100)
+    app.connect("env-before-read-docs", fill_cache)
     app.connect("build-finished", forget_superseded)

@@ -3,6 +3,8 @@
 import os
 import time
 
+import pytest
+
 WIDGET = '''
 from pathlib import Path
 import anywidget
@@ -82,6 +84,41 @@ def test_touching_a_file_without_changing_it_executes_nothing(mini_book):
     later = time.time() + 10
     os.utime(mini_book.root / "vae_lib" / "answer.py", (later, later))
     mini_book.build()
+    assert runs(mini_book) == 1
+
+
+MEETS = """
+import time
+from pathlib import Path
+
+with open("../runs.txt", "a") as marks:
+    marks.write("x")
+Path("../{mine}").touch()
+late = time.monotonic() + 60
+while not Path("../{other}").exists() and time.monotonic() < late:
+    time.sleep(0.05)
+print("met" if Path("../{other}").exists() else "alone", {number})
+"""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core: one notebook after the other")
+def test_notebooks_are_executed_at_once_and_once(mini_book):
+    for number, (mine, other) in enumerate([("a", "b"), ("b", "a")], start=1):
+        code = MEETS.format(mine=mine, other=other, number=number)
+        mini_book.notebook(f"0{number}-{mine}", f"# {number}. One", (code, {}))
+    mini_book.build()
+    assert "met 1" in mini_book.page("01-a") and "met 2" in mini_book.page("02-b")
+    assert runs(mini_book) == 2, "myst-nb finds them in the cache"
+
+
+def test_of_two_notebooks_the_failing_one_is_told_and_the_other_is_kept(mini_book):
+    fill(mini_book)
+    mini_book.notebook("02-two", "# 2. Two", ("raise ValueError('broken on purpose')", {}))
+    run = mini_book.try_build()
+    assert run.returncode != 0 and "broken on purpose" in run.stdout + run.stderr
+    mini_book.notebook("02-two", "# 2. Two", ("print('mended')", {}))
+    mini_book.build()
+    assert "mended" in mini_book.page("02-two") and "first answer" in mini_book.page("01-one")
     assert runs(mini_book) == 1
 
 
