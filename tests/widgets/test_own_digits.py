@@ -150,6 +150,23 @@ def test_a_look_back_shows_what_was_seen_then(trainer):
     assert (past[:, 4:] - back[:, 4:]).abs().max() <= 1  # levels of 255
 
 
+def test_a_pixel_is_looked_at_as_black_from_the_middle_on(trainer):
+    """Where the book's digits are drawn by chance: 8 of 15 is black, 7 is white."""
+    codes = trainer.evaluate(
+        """(bytes) => {
+          const packed = Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0));
+          const settings = { beta: 1, prior: true, seed: 0, source: "book", times: 1 };
+          const run = trainer.newRun(packed, settings);
+          const greys = Uint8Array.from([0, 7, 8, 15].flatMap((level) => Array(196).fill(level)));
+          return Array.from(trainer.lookAt(run.p, { ids: [0, 1, 2, 3], greys }, run.trace).codes);
+        }""",
+        base64.b64encode(examples.train_vae().packed).decode(),
+    )
+    white, pale, dark, black = torch.tensor(codes).reshape(4, 2)
+    assert torch.equal(pale, white) and torch.equal(dark, black)
+    assert (black - white).abs().max() > 0.01
+
+
 def test_learning_a_few_by_heart_costs_elsewhere(trainer):
     """What the chapter says: in training it falls, held out it rises."""
     drawn = black_and_white(8, 4)
@@ -182,7 +199,9 @@ def test_learning_a_few_by_heart_costs_elsewhere(trainer):
 
 
 def opened(page, figure=None, **options):
-    harness.show(page, figure or examples.train_vae(), exports="TRAINER, likeMnist", **options)
+    harness.show(
+        page, figure or examples.train_vae(), exports="TRAINER, likeMnist, storeOf", **options
+    )
     page.evaluate(LISTEN)
     if page.locator(".vw-board").is_hidden():
         page.get_by_role("button", name="Your own digits").click()
@@ -258,7 +277,7 @@ def test_mine_alone_is_what_the_worker_trains_on(browser_page):
     add(page, TRIANGLE, CROSS)
     choose(page, "Mine alone")
     assert harness.trait(page, "source") == "mine"
-    assert "2 drawings comes 2,000 times: 4,000 in all" in weight(page)
+    assert "each comes 2,000 times: 4,000 in all" in weight(page)
     train_one(page)
     told = page.evaluate(TOLD)
     assert told["greys"] == [level for tile in drawn_tiles(page) for level in tile]
@@ -292,28 +311,36 @@ def test_a_drawing_taken_back_is_not_trained_on(browser_page):
     assert epoch_slider(page).get_attribute("max") == "0", "the run begins anew"
     assert drawn_tiles(page) == [cross]
     assert page.evaluate(TOLD)["greys"] == cross
-    heard = "document.querySelector('[aria-live]').textContent === 'Taken back: 1 drawing left.'"
-    page.wait_for_function(heard)
+    assert told(page) == "Taken back: 1 drawing left. The run begins anew."
     assert "1 drawing × 3 = 3 of the 4,003" in weight(page)
     choose(page, "Take all back")
     assert page.evaluate(TOLD)["greys"] == []
 
 
-# The pixels of the map, and where those of two maps differ: the middle, in the plane's units.
-PIXELS = """() => {
+# The pixels of the map stay in the page, in kept. Where others differ: the middle, in the plane's
+# units, and their colours.
+KEEP = """() => {
   const canvas = document.querySelector(".vw-map canvas");
-  return Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data);
+  const context = canvas.getContext("2d");
+  window.pixels = () => context.getImageData(0, 0, canvas.width, canvas.height).data;
+  window.kept = pixels();
 }"""
-MIDDLE = """(before) => {
-  const canvas = document.querySelector(".vw-map canvas");
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const places = [];
-  data.forEach((level, i) => level !== before[i] && places.push(i >> 2));
-  const [xs, ys] = [places.map((i) => i % canvas.width), places.map((i) => Math.floor(i / canvas.width))];
+SAME = "pixels().every((level, i) => level === kept[i])"
+OTHERS = """() => {
+  const { width, height } = document.querySelector(".vw-map canvas");
+  const [data, places] = [pixels(), new Set()];
+  data.forEach((level, i) => level !== kept[i] && places.add(i >> 2));
+  const [xs, ys] = [[], []], colours = new Set();
+  for (const i of places) {
+    xs.push(i % width);
+    ys.push(Math.floor(i / width));
+    colours.add(data.slice(4 * i, 4 * i + 4).join());
+  }
   const middle = (of) => (Math.min(...of) + Math.max(...of) + 1) / 2;
   const reach = parseFloat(document.querySelector(".vw-end.right").textContent.split("=")[1]);
-  return [2 * reach * middle(xs) / canvas.width - reach, reach - 2 * reach * middle(ys) / canvas.width];
-}"""  # noqa: E501
+  const code = [2 * reach * middle(xs) / width - reach, reach - 2 * reach * middle(ys) / height];
+  return { code, colours: [...colours] };
+}"""
 
 
 def test_the_map_shows_a_drawing_where_its_code_is_and_the_run_goes_on(browser_page):
@@ -322,7 +349,8 @@ def test_the_map_shows_a_drawing_where_its_code_is_and_the_run_goes_on(browser_p
     wait_for_epoch(page, 1)
     page.get_by_role("button", name="One epoch").click()
     wait_for_epoch(page, 2)
-    before, numbers = page.evaluate(PIXELS), page.locator(".vw-readings").inner_text()
+    page.evaluate(KEEP)
+    numbers = page.locator(".vw-readings").inner_text()
     key = page.locator(".vw-map .vw-key")
     assert key.is_hidden()
     add(page, TRIANGLE)
@@ -343,7 +371,7 @@ def test_the_map_shows_a_drawing_where_its_code_is_and_the_run_goes_on(browser_p
         }""",
         told,
     )
-    assert page.evaluate(MIDDLE, before) == pytest.approx(code, abs=0.05)
+    assert page.evaluate(OTHERS)["code"] == pytest.approx(code, abs=0.05)
     assert "your 1 drawing as diamonds" in page.locator(".vw-plane").get_attribute("aria-label")
     copy = page.locator(".vw-own-item > .vw-digit")
     assert copy.is_visible()
@@ -354,23 +382,7 @@ def test_the_map_shows_a_drawing_where_its_code_is_and_the_run_goes_on(browser_p
     page.get_by_role("button", name="take back drawing 1").click()
     key.wait_for(state="hidden")
     harness.settle(page)
-    assert page.evaluate(PIXELS) == before
-
-
-def test_the_drawing_that_is_looked_at_stands_out_on_the_map(browser_page):
-    page = opened(browser_page, ready())
-    add(page, TRIANGLE, CROSS)
-    train_one(page)
-    page.mouse.move(0, 0)
-    harness.settle(page)
-    plain = page.evaluate(PIXELS)
-    taker = page.get_by_role("button", name="take back drawing 2")
-    taker.focus()
-    harness.settle(page)
-    assert page.evaluate(PIXELS) != plain
-    taker.blur()
-    harness.settle(page)
-    assert page.evaluate(PIXELS) == plain
+    assert page.evaluate(SAME)
 
 
 def test_by_keyboard_alone(browser_page):
@@ -410,8 +422,8 @@ def test_by_keyboard_alone(browser_page):
     )
 
 
-def test_an_empty_board_adds_nothing_and_there_is_room_for_sixty(browser_page):
-    page = opened(browser_page)
+def test_an_empty_board_adds_nothing_and_there_is_room_for_sixty(new_page):
+    page = opened(new_page(viewport={"width": 375, "height": 800}))
     choose(page, "Add")
     assert page.get_by_text("Nothing is drawn on the board yet.").first.is_visible()
     page.locator(".vw-board").focus()
@@ -420,6 +432,11 @@ def test_an_empty_board_adds_nothing_and_there_is_room_for_sixty(browser_page):
             page.keyboard.press(key)
     assert len(drawn_tiles(page)) == 60
     assert page.get_by_text("There is room for 60 drawings").first.is_visible()
+    row = page.locator(".vw-own .vw-row")
+    assert row.bounding_box()["height"] < 400, "they are scrolled"
+    page.get_by_role("button", name="take back drawing 60").focus()
+    inside = page.evaluate("document.activeElement.getBoundingClientRect().bottom")
+    assert inside <= row.bounding_box()["y"] + row.bounding_box()["height"] + 1
 
 
 def test_mine_alone_without_a_drawing_trains_nothing_and_says_so(browser_page):
@@ -461,6 +478,7 @@ def test_drawings_stay_in_the_page_through_reset_and_in_every_view(browser_page)
     page.evaluate(
         """async () => {
           leave();
+          if (module.storeOf(model).heard.size) throw new Error("a view that has gone still hears");
           document.getElementById("host").replaceChildren();
           for (const id of ["host", "second"]) {
             const el = document.getElementById(id) ?? document.body.appendChild(document.createElement("div"));
@@ -525,12 +543,242 @@ def test_forced_colours_keep_the_drawings_apart_from_the_dots(new_page):
     page = opened(new_page(forced_colors="active"), ready())
     page.get_by_role("button", name="One epoch").click()
     wait_for_epoch(page, 1)
-    before = page.evaluate(PIXELS)
+    page.evaluate(KEEP)
     add(page, TRIANGLE)
     page.locator(".vw-map .vw-key").wait_for()
     harness.settle(page)
-    after = page.evaluate(PIXELS)
-    now = [
-        after[i : i + 4] for i in range(0, len(after), 4) if after[i : i + 4] != before[i : i + 4]
-    ]
-    assert [255, 255, 255, 255] in now and [0, 0, 0, 255] in now, "paper, with a line about it"
+    now = page.evaluate(OTHERS)["colours"]
+    assert {"255,255,255,255", "0,0,0,255"} <= set(now), "paper, with a line about it"
+
+
+# ---- the figure, with a worker that answers when the test says so ----
+
+SLOW = """() => {
+  window.waiting = []; // what the worker is asked
+  window.ended = 0;
+  window.codes = []; // of the drawings
+  let [epoch, ids] = [0, []];
+  window.Worker = class {
+    constructor() {
+      window.worker = this;
+    }
+    postMessage(message) {
+      waiting.push(message);
+    }
+    terminate() {
+      ended += 1;
+    }
+  };
+  const look = () => ({ ids, codes: Float32Array.from(codes), copies: new Uint8Array(196 * ids.length) });
+  window.answer = () => {
+    const { ticket, settings, drawings } = waiting.shift();
+    ids = drawings?.ids ?? ids;
+    if (drawings && !settings) {
+      return worker.onmessage({ data: { ticket, looks: Array.from({ length: epoch + 1 }, look) } });
+    }
+    epoch = settings ? 0 : epoch + 1;
+    const [held, trained] = [[30 - epoch, 3], epoch ? [20, 2] : null];
+    const [copies, draws] = [new Uint8Array(1960), new Uint8Array(1960)];
+    const report = { epoch, held, trained, codes: new Float32Array(2000), copies, draws, look: look() };
+    worker.onmessage({ data: { ticket, ...report } });
+  };
+}"""  # noqa: E501
+
+
+def slow(page, figure=None):
+    """The figure open, with such a worker."""
+    opened(page, figure or ready()).evaluate(SLOW)
+    return page
+
+
+def press(page, *names):
+    """At once: nothing comes in between."""
+    page.evaluate(
+        """(names) => names.forEach((name) => [...document.querySelectorAll("button")]
+          .find((button) => button.textContent === name).click())""",
+        list(names),
+    )
+
+
+def answer(page, times: int = 1):
+    for _ in range(times):
+        page.evaluate("answer()")
+    harness.settle(page)
+
+
+def waiting(page) -> int:
+    return page.evaluate("waiting.length")
+
+
+def told(page) -> str:
+    page.wait_for_timeout(500)  # the announcer waits for what follows
+    return page.evaluate("document.querySelector('[aria-live]').textContent")
+
+
+@pytest.mark.parametrize(("first", "then"), [("One epoch", "Mine alone"), ("Train", "Pause")])
+def test_what_is_given_up_while_the_digits_load_is_not_trained(browser_page, first, then):
+    page = slow(browser_page, figure := digits_figure())
+    press(page, first)
+    page.get_by_text("on their way").wait_for()
+    press(page, then)
+    figure.asked = True
+    harness.push(page, figure, "digits")
+    page.wait_for_function("waiting.length === 1")
+    answer(page)
+    assert waiting(page) == 0, "no epoch is asked for"
+    assert "undefined" not in page.inner_text(".vw") and "NaN" not in page.inner_html(".vw")
+    press(page, "The book’s digits", "One epoch")
+    page.wait_for_function("waiting.length > 0")
+
+
+def test_a_run_begun_anew_in_the_middle_of_an_epoch_has_one_epoch_under_way(browser_page):
+    page = slow(browser_page)
+    press(page, "Train")
+    page.wait_for_function("waiting.length === 1")
+    answer(page, 3)
+    assert waiting(page) == 1, "the epoch after"
+    press(page, "Reset", "Train")
+    page.wait_for_function("waiting.length === 2")
+    answer(page)  # of the run that was given up
+    assert epoch_slider(page).get_attribute("max") == "0" and waiting(page) == 1
+    for epoch in range(4):
+        answer(page)
+        assert epoch_slider(page).get_attribute("max") == str(epoch)
+        assert waiting(page) == 1
+
+
+def test_an_epoch_that_waits_is_forgotten_by_reset(browser_page):
+    page = slow(browser_page)
+    press(page, "One epoch", "One epoch")
+    page.wait_for_function("waiting.length === 1")
+    press(page, "Reset")
+    answer(page, 2)
+    assert waiting(page) == 0
+
+
+def test_sixty_epochs_are_all_and_the_next_press_begins_anew(browser_page):
+    page = slow(browser_page)
+    press(page, "Train")
+    page.wait_for_function("waiting.length === 1")
+    answer(page, 61)
+    assert waiting(page) == 0
+    assert page.get_by_text("60 epochs are done.").first.is_visible()
+    press(page, "Train")
+    page.wait_for_function("waiting.length === 1")
+    assert page.get_by_role("button", name="Pause").is_visible()
+    assert page.get_by_text("60 epochs are done.").first.is_hidden()
+    answer(page, 3)
+    assert waiting(page) == 1 and epoch_slider(page).get_attribute("max") == "2"
+    press(page, "Pause")
+    answer(page)
+    press(page, "One epoch")
+    page.wait_for_function("waiting.length === 1")
+
+
+def test_the_reader_is_told_when_a_drawing_gives_up_a_run(browser_page):
+    page = slow(browser_page, ready(source="both"))
+    add(page, TRIANGLE)
+    assert told(page) == "Added: 1 drawing."
+    press(page, "One epoch")
+    page.wait_for_function("waiting.length === 1")
+    answer(page, 2)
+    add(page, CROSS)
+    assert told(page) == "Added: 2 drawings. The run begins anew."
+    answer(page)
+    assert told(page) == "Added: 2 drawings. The run begins anew.", "not that no epoch is done"
+    press(page, "The book’s digits", "One epoch")
+    answer(page, 2)
+    press(page, "Take all back")
+    assert told(page) == "All drawings are taken back.", "it was not trained on them"
+
+
+def test_a_drawing_added_later_is_looked_at_in_the_epoch_that_is_shown(browser_page):
+    page = slow(browser_page)
+    press(page, "Train")
+    page.wait_for_function("waiting.length === 1")
+    answer(page, 3)
+    press(page, "Pause")
+    answer(page)
+    epoch_slider(page).press("Home")
+    page.evaluate("codes = [7.5, 0]")
+    add(page, TRIANGLE)
+    answer(page)
+    assert epoch_slider(page).input_value() == "0"
+    assert page.locator(".vw-end.right").first.inner_text().endswith("8"), "the map has room for it"
+
+
+MIDDLE_PIXEL = """() => {
+  const canvas = document.querySelector(".vw-map canvas");
+  const at = [canvas.width / 2, canvas.height / 2].map(Math.round);
+  return canvas.getContext("2d").getImageData(...at, 1, 1).data[0];
+}"""
+
+
+def test_of_two_drawings_in_one_place_the_one_looked_at_is_in_front(browser_page):
+    page = slow(browser_page)
+    page.evaluate("codes = [0, 0, 0, 0]")
+    add(page, TRIANGLE, CROSS)
+    press(page, "One epoch")
+    page.wait_for_function("waiting.length === 1")
+    answer(page, 2)
+    page.mouse.move(0, 0)
+    harness.settle(page)
+    page.evaluate(KEEP)
+    assert page.evaluate(MIDDLE_PIXEL) > 200, "paper"
+    for k in (1, 2):
+        taker = page.get_by_role("button", name=f"take back drawing {k}")
+        taker.focus()
+        harness.settle(page)
+        assert page.evaluate(MIDDLE_PIXEL) < 100, "ink"
+        taker.blur()
+        harness.settle(page)
+        assert page.evaluate(SAME)
+
+
+def test_words_agree_with_how_many_there_are(browser_page):
+    page = slow(browser_page)
+    slider = page.get_by_label("each of mine counts")
+    assert slider.is_hidden()
+    add(page, TRIANGLE)
+    assert weight(page) == "Not trained on, only placed on the map: 1 drawing."
+    choose(page, "Mine alone")
+    assert weight(page) == "In an epoch each comes 4,000 times: 4,000 in all."
+    assert slider.is_hidden()
+    choose(page, "The book’s and mine")
+    assert slider.is_visible()
+    choose(page, "Take all back")
+    press(page, "One epoch")
+    page.wait_for_function("waiting.length > 0")
+    answer(page, waiting(page))
+    answer(page)
+    assert "Dashed: in training, on the book’s digits." in page.locator(".vw-verdict").inner_text()
+
+
+def test_a_view_that_goes_while_the_digits_load_leaves_no_worker(browser_page):
+    page = slow(browser_page, figure := digits_figure())
+    press(page, "One epoch")
+    page.get_by_text("on their way").wait_for()
+    page.evaluate("leave()")
+    figure.asked = True
+    harness.push(page, figure, "digits")
+    page.wait_for_function("window.worker")
+    assert page.evaluate("ended") == 1
+
+
+def test_enter_held_down_adds_once(browser_page):
+    page = opened(browser_page)
+    page.locator(".vw-board").focus()
+    for key in ("Space", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    for _ in range(3):
+        page.keyboard.down("Enter")
+    assert told(page) == "Added: 1 drawing."
+
+
+@pytest.mark.parametrize(("count", "each"), [(1, 4000), (3, 1333), (60, 67)])
+def test_drawings_alone_make_an_epoch_as_long_as_the_books(browser_page, count, each):
+    page = harness.show(browser_page, examples.train_vae(), exports="epochOf, shrunk")
+    told = page.evaluate("(count) => module.epochOf('mine', 1, count)", count)
+    assert told == {"book": 0, "each": each, "all": each * count}
+    half = page.evaluate("Array.from(module.shrunk(new Float32Array(784).fill(0.5)))")
+    assert half == [8] * 196, "7.5, rounded up"

@@ -61,12 +61,17 @@ export function frame(work) {
   return later;
 }
 
-// What a widget must undo when its view goes away.
+// What a widget must undo when its view goes away; at once, where that has come to pass meanwhile.
 /** @type {() => Undo} */
 export function cleanups() {
   /** @type {(() => void)[]} */
   const tasks = [];
-  return { add: (task) => tasks.push(task), run: () => tasks.splice(0).forEach((task) => task()) };
+  let gone = false;
+  const run = () => {
+    gone = true;
+    tasks.splice(0).forEach((task) => task());
+  };
+  return { add: (task) => (gone ? task() : void tasks.push(task)), run };
 }
 
 // Do some work when a node has its size, and whenever that changes, until the view goes.

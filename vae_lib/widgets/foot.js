@@ -69,12 +69,19 @@ const onBook = () => document.documentElement.dataset.content_root !== undefined
 function linkParts(model, link, undo) {
   if (!onBook()) return [];
   const note = h("span", { class: "vw-note", "aria-live": "polite" });
+  let [held, moves] = [false, 0]; // whether the address holds a setting, and moves since the press
+  const say = (/** @type {string} */ copied) => {
+    note.textContent = `The address ${moves ? "holds an earlier" : "now holds this"} setting${copied}.`;
+  };
   const press = async () => {
     writeLink(model);
-    const copied = await copy(location.href);
-    note.textContent = `The address now holds this setting${copied ? "; copied" : ""}.`;
+    [held, moves] = [true, 0];
+    say((await copy(location.href)) ? "; copied" : "");
   };
-  listen(model, Object.keys(link.table), () => (note.textContent = ""), undo);
+  const moved = () => {
+    if (++moves === 1 && held) say("");
+  };
+  listen(model, Object.keys(link.table), moved, undo);
   const title = "Put this setting into the page's address, and copy it";
   return [note, button("Link to this", press, { title })];
 }

@@ -12,6 +12,7 @@ import { epochOf, MOST_TIMES } from "./training_set.js";
  * @typedef {{ id: number, greys: Uint8Array }} Drawing
  * @typedef {ReturnType<typeof drawingsOf>} Store
  * @typedef {import("./drawing_board.js").Stroke[]} Strokes
+ * @typedef {(act: () => void, text: () => string) => void} Alter does it to the drawings, and says so
  */
 
 export const ACROSS = 14; // pixels across, as the network sees a digit
@@ -78,12 +79,12 @@ function packed(list) {
 // ---- the part of the figure ----------------------------------------------------------------
 
 /**
- * `changed` hears that there are other drawings than before, `point` which one is looked at, and
- * `moved` that the reader has chosen what is trained on.
+ * `changed` hears that there are other drawings than before, and says whether that gives up a run;
+ * `point` hears which one is looked at, and `moved` that the reader has chosen what is trained on.
  * @param {Model<Settings>} model
  * @param {Undo} undo
  * @param {{
- *   say: (text: string) => void, changed: () => void, point: (id: number) => void, moved: () => void,
+ *   say: (text: string) => void, changed: () => boolean, point: (id: number) => void, moved: () => void,
  * }} on
  */
 export function ownDigits(model, undo, { say, changed, point, moved }) {
@@ -91,8 +92,15 @@ export function ownDigits(model, undo, { say, changed, point, moved }) {
   const status = h("p", { class: "vw-note" });
   /** @type {(text: string) => void} */
   const tell = (text) => say((status.textContent = text));
-  const side = boardSide(store, undo, { say, tell });
-  const row = drawnRow(store, { point, tell, emptied: () => side.board.focus() });
+  let anew = false;
+  /** @type {Alter} */
+  function alter(act, text) {
+    act();
+    tell(anew ? `${text()} The run begins anew.` : text());
+    anew = false;
+  }
+  const side = boardSide(store, undo, { say, tell, alter });
+  const row = drawnRow(store, { point, alter, emptied: () => side.board.focus() });
   const choice = sourceChoice(model, () => store.all().length, moved);
   const panel = h("div", { class: "vw-own" });
   const right = h("div", { class: "vw-own-side" }, choice.root, row.root, status);
@@ -111,7 +119,7 @@ export function ownDigits(model, undo, { say, changed, point, moved }) {
   const redrawn = () => {
     row.follow();
     follow();
-    changed();
+    anew = changed();
   };
   store.heard.add(redrawn);
   undo.add(() => store.heard.delete(redrawn));
@@ -127,9 +135,9 @@ export function ownDigits(model, undo, { say, changed, point, moved }) {
  * The board, and what is added from it.
  * @param {Store} store
  * @param {Undo} undo
- * @param {{ say: (text: string) => void, tell: (text: string) => void }} on
+ * @param {{ say: (text: string) => void, tell: (text: string) => void, alter: Alter }} on
  */
-function boardSide(store, undo, { say, tell }) {
+function boardSide(store, undo, { say, tell, alter }) {
   /** @type {Strokes} */
   let strokes = [];
   const board = drawingBoard((drawn) => (strokes = drawn), say, undo);
@@ -142,14 +150,13 @@ function boardSide(store, undo, { say, tell }) {
     if (store.all().length >= MOST) return tell(`There is room for ${MOST} drawings: take one back first.`);
     const greys = shrunk(likeMnist(strokes));
     clear();
-    store.add(greys);
-    tell(`Added: ${drawingsIn(store.all().length)}.`);
+    alter(() => store.add(greys), () => `Added: ${drawingsIn(store.all().length)}.`);
   }
   board.canvas.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
-    add();
+    if (!event.repeat) add(); // held down, it would find the board empty
   });
   const label = `${board.canvas.getAttribute("aria-label")} Enter adds the drawing.`;
   board.canvas.setAttribute("aria-label", label);
@@ -167,22 +174,22 @@ function boardSide(store, undo, { say, tell }) {
 /**
  * The row of what was added, at the network's resolution, with what the network makes of it below.
  * @param {Store} store
- * @param {{ point: (id: number) => void, tell: (text: string) => void, emptied: () => void }} on
+ * @param {{ point: (id: number) => void, alter: Alter, emptied: () => void }} on
  */
-function drawnRow(store, { point, tell, emptied }) {
+function drawnRow(store, { point, alter, emptied }) {
   /** @type {{ id: number, node: HTMLElement, taker: HTMLElement, copy: ReturnType<typeof digitTile> }[]} */
   let items = [];
   const row = h("div", { class: "vw-row", role: "group", "aria-label": "Your drawings, with their copies below" });
   const none = h("p", { class: "vw-note" }, "Yours appear here as the network sees them, 14 × 14. Add a few dozen.");
-  const all = button("Take all back", () => (store.clear(), tell("All drawings are taken back."), emptied()));
+  const clear = () => alter(store.clear, () => "All drawings are taken back.");
+  const all = button("Take all back", () => (clear(), emptied()));
   const caption = h("span", { class: "vw-note" }, "Each drawing stands above its copy. Press one to take it back.");
   const root = h("div", { class: "vw-own-drawn" }, none, row, h("div", { class: "vw-bar" }, caption, all));
 
   /** @type {(id: number) => void} */
   function takeBack(id) {
     const place = items.findIndex((item) => item.id === id);
-    store.takeBack(id);
-    tell(`Taken back: ${drawingsIn(items.length)} left.`);
+    alter(() => store.takeBack(id), () => `Taken back: ${drawingsIn(items.length)} left.`);
     const next = items[Math.min(place, items.length - 1)];
     if (next) next.taker.focus();
     else emptied();
@@ -252,10 +259,8 @@ function sourceChoice(model, count, moved) {
 function weightOf(source, times, count) {
   if (!count) return source === "mine" ? NOTHING_DRAWN : "You have added none yet: an epoch is the book’s digits.";
   const { each, all } = epochOf(source, times, count);
-  if (source === "book") return `Your ${drawingsIn(count)} are not trained on; the map shows where they fall.`;
-  if (source === "mine") {
-    return `In an epoch, each of your ${drawingsIn(count)} comes ${thousands(each)} times: ${thousands(all)} in all.`;
-  }
+  if (source === "book") return `Not trained on, only placed on the map: ${drawingsIn(count)}.`;
+  if (source === "mine") return `In an epoch each comes ${thousands(each)} times: ${thousands(all)} in all.`;
   const share = fixed((100 * each * count) / all, 1);
   const part = `${drawingsIn(count)} × ${each} = ${thousands(each * count)}`;
   return `${part} of the ${thousands(all)} in each epoch: ${share} %.`;

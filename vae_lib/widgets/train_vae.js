@@ -22,7 +22,7 @@ import TRAINER from "./vae_trainer.js?raw";
  * @typedef {ReturnType<typeof trainControls>} Controls
  * @typedef {ReturnType<typeof ownDigits>} Own
  * @typedef {{
- *   reports: Report[], shown: number, running: boolean, begun: string, quiet: boolean,
+ *   reports: Report[], shown: number, running: boolean, begun: string, quiet: boolean, asked: number,
  * }} Session
  */
 
@@ -51,7 +51,7 @@ function render({ model, el }) {
   });
   const controls = trainControls(model, {
     toggle: () => session.toggle(),
-    step: () => (session.stop(), session.step()),
+    step: () => session.step(),
     restart: () => session.restart(),
     show: (epoch) => session.show(epoch),
   });
@@ -85,7 +85,7 @@ const moved = (model) => writeLink(model, model.get("source") === "book" ? SETTI
  */
 function trainingSession({ model, run, view, controls: { time, playing, follow }, own, say }) {
   /** @type {Session} */
-  const now = { reports: [], shown: 0, running: false, begun: asText(model), quiet: false };
+  const now = { reports: [], shown: 0, running: false, begun: asText(model), quiet: false, asked: 0 };
 
   /** @type {(epoch: number) => void} */
   function show(epoch) {
@@ -98,25 +98,29 @@ function trainingSession({ model, run, view, controls: { time, playing, follow }
   }
   /** @type {(text?: string) => void} */
   function stop(text) {
+    now.asked += 1; // an epoch that still waits for the digits is not wanted any more
     playing((now.running = false));
     if (text) say(view.note(text));
   }
-  async function step() {
-    if (model.get("source") === "mine" && !own.drawings().ids.length) return (own.open(), stop(NOTHING_DRAWN));
-    view.note(now.reports.length ? "" : "The digits are on their way: from the kernel, where there is one.");
-    if (now.reports.length > LAST) begin();
-    if (await run.open(view.begin)) run.epoch();
-  }
-  function toggle() {
-    if (now.running) return stop();
-    playing((now.running = true));
-    step();
-  }
-  function begin(quiet = false) {
+  async function step(running = false) {
     stop();
+    if (model.get("source") === "mine" && !own.drawings().ids.length) return (own.open(), stop(NOTHING_DRAWN));
+    if (now.reports.length > LAST) begin();
+    view.note(now.reports.length ? undefined : "The digits are on their way: from the kernel, where there is one.");
+    playing((now.running = running));
+    const { asked } = now;
+    if ((await run.open(view.begin)) && asked === now.asked) run.epoch();
+  }
+  const toggle = () => (now.running ? stop() : step(true));
+  // True where that gives up epochs.
+  function begin(quiet = false) {
+    const trained = now.reports.length > 1;
+    stop();
+    view.note();
     Object.assign(now, { reports: [], shown: 0, begun: asText(model), quiet });
     run.restart();
     follow();
+    return trained;
   }
   const restart = () => (begin(), moved(model));
   // The reader, another view or Python has changed a setting.
@@ -216,10 +220,11 @@ function trainingRun(model, undo, drawings, on) {
     else post({});
   };
   const heard = (/** @type {MessageEvent} */ { data }) => {
-    if (data.looks) return data.ticket === ticket && on.looks(data.looks);
+    if (data.ticket !== ticket) return; // a run that was given up: the new one is under way
+    if (data.looks) return on.looks(data.looks);
     const more = queued;
     [busy, queued] = [false, false];
-    if (data.ticket === ticket) on.report(data);
+    on.report(data);
     if (more && !busy) epoch(); // else the report has asked for it: one is under way, never two
   };
   /** @typedef {(labels: Uint8Array, originals: number[]) => void} Begin */
@@ -245,7 +250,7 @@ function trainingRun(model, undo, drawings, on) {
     queued = false;
     if (worker) post({ settings: settingsOf(model), drawings: drawings() });
   };
-  const look = () => worker?.postMessage({ ticket, drawings: drawings() });
+  const look = () => (worker?.postMessage({ ticket, drawings: drawings() }), false);
   return { open, epoch, restart, look };
 }
 
@@ -304,11 +309,12 @@ function trainView(undo) {
   inTraining?.toggleAttribute("hidden", true); // until there are drawings to compare
   const key = h("p", { class: "vw-note", hidden: true });
   const [originals, copies, draws] = ["held out", "copies", "drawn from N(0, I)"].map(strip);
-  const note = h("p", { class: "vw-note" }, "Train loads the digits, 0.7 MB, and begins.");
+  let calm = "Train loads the digits, 0.7 MB, and begins."; // where there is nothing else to say
+  const note = h("p", { class: "vw-note" }, calm);
 
   /** @type {(labels: Uint8Array, greys: number[]) => void} */
   function begin(labels, greys) {
-    note.textContent = "";
+    note.textContent = calm = "";
     map.begin(labels);
     originals.paint(greys, (v) => v);
   }
@@ -323,7 +329,8 @@ function trainView(undo) {
     numbers.show({ nll: nats(nll), kl: nats(kl), sum: nats(nll + kl), trained });
     inTraining?.toggleAttribute("hidden", source === "book");
     key.hidden = source === "book";
-    key.textContent = `Solid: the book’s held-out digits, never yours. Dashed: in training, on ${WHAT[source]}.`;
+    const what = WHAT[source === "both" && !report.look.ids.length ? "book" : source];
+    key.textContent = `Solid: the book’s held-out digits, never yours. Dashed: in training, on ${what}.`;
     copies.paint(report.copies, (v) => v / 255);
     draws.paint(report.draws, (v) => v / 255);
   }
@@ -333,7 +340,7 @@ function trainView(undo) {
   const rows = [originals, copies, draws].map((row) => row.root);
   const root = h("div", {}, h("div", { class: "vw-flow" }, map.root, side));
   root.append(h("div", { class: "vw-strips" }, ...rows), note);
-  const tell = (/** @type {string} */ text) => (note.textContent = text);
+  const tell = (text = calm) => (note.textContent = text);
   return { root, begin, show, told, point: map.point, note: tell };
 }
 
