@@ -63,7 +63,6 @@ def test_every_package_is_pinned_by_its_hash():
 
 # ---- the faces ----------------------------------------------------------------------------------
 
-LIMIT = 120 * 1024  # bytes of letters on a page, formulas not counted
 WIDTHS = """(faces) => {
   const context = document.createElement("canvas").getContext("2d");
   const text = "How probable was the point in the first place? ".repeat(4);
@@ -95,17 +94,6 @@ SHIFT = """() => new Promise((done) => {
     .observe({ type: "layout-shift", buffered: true });
   setTimeout(() => done(sum), 300);
 })"""
-
-
-def test_a_page_has_no_more_than_so_many_bytes_of_letters(open_page, page_name):
-    page = open_page(f"{page_name}.html")
-    page.evaluate("() => document.fonts.ready.then(() => null)")
-    faces = page.evaluate(
-        "() => performance.getEntriesByType('resource').filter(e => e.name.includes('/faces/'))"
-        ".map(e => [e.name, e.decodedBodySize])"
-    )
-    assert any("source-serif" in name for name, _ in faces)
-    assert 0 < sum(size for _, size in faces) <= LIMIT
 
 
 def test_nothing_moves_when_the_letters_arrive(open_page):

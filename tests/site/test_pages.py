@@ -4,7 +4,7 @@ import io
 import json
 import os
 import re
-from functools import cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 from itertools import combinations, product
 from pathlib import Path
@@ -41,7 +41,9 @@ def markdown_of(page_name: str) -> str:
     return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
 
 
+@lru_cache(maxsize=1)  # the tests of a page come together
 def soup_of(built_site, page_name: str) -> BeautifulSoup:
+    """A page as it was written; to be read only."""
     return BeautifulSoup((built_site / f"{page_name}.html").read_text("utf8"), "html.parser")
 
 
@@ -72,8 +74,63 @@ ALL_PICTURES = """() => Promise.all([...document.images].map(image => {
 AT_REST = "() => new Promise(done => setTimeout(() => requestAnimationFrame(done), 200))"
 
 
+def formulas_are_set(page):
+    """By the build: no script does it, and none that is heavy is loaded."""
+    assert page.locator(".katex").count() > 0
+    assert page.locator(".math-error, .katex-error").count() == 0
+    assert page.evaluate("document.fonts.check('16px KaTeX_Main')")
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    heavy = re.compile(r"mathjax|katex[^/]*\.js|require|fontawesome|searchindex", re.IGNORECASE)
+    assert [name for name in loaded if heavy.search(name)] == []
+
+
+def widgets_are_drawn(page, soup):
+    """Each from the state that the page stores."""
+    views = soup.find_all("script", type="application/vnd.jupyter.widget-view+json")
+    stored = soup.find("script", type="application/vnd.jupyter.widget-state+json")
+    states = json.loads(stored.string)["state"]
+    assert {json.loads(view.string)["model_id"] for view in views} <= set(states)
+    boxes = page.locator(".book-widgets")
+    assert boxes.count() == len(views)
+    assert all(boxes.nth(k).bounding_box()["height"] > 40 for k in range(boxes.count()))
+
+
+def a_folded_cell_opens_by_keyboard(page):
+    folded = page.locator("details.hide").first
+    folded.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert folded.evaluate("details => details.open")
+    page.keyboard.press("Enter")
+    assert not folded.evaluate("details => details.open")
+
+
+LETTERS = 120 * 1024  # bytes on a page, formulas not counted
+FACES = """() => performance.getEntriesByType("resource")
+  .filter((entry) => entry.name.includes("/faces/"))
+  .map((entry) => [entry.name, entry.decodedBodySize])"""
+
+
+def letters_are_light(page):
+    faces = page.evaluate(FACES)
+    assert any("source-serif" in name for name, _ in faces)
+    assert 0 < sum(size for _, size in faces) <= LETTERS
+
+
+def what_it_holds_is_there_and_works(page, soup, page_name):
+    """Its formulas, figures to touch and folded cells."""
+    source = source_of(page_name).read_text("utf8")
+    has_view = soup.find("script", type="application/vnd.jupyter.widget-view+json") is not None
+    assert has_view == (re.search(r"vae_lib\.widgets|ipywidgets", source) is not None)
+    if "$" in markdown_of(page_name):
+        formulas_are_set(page)
+    if has_view:
+        widgets_are_drawn(page, soup)
+    if soup.select("details.hide summary"):
+        a_folded_cell_opens_by_keyboard(page)
+
+
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_page_is_whole_accessible_and_fits(open_page, page_name, look):
+def test_a_page_is_whole_accessible_and_fits(open_page, built_site, page_name, look):
     page = open_page(f"{page_name}.html", **LOOKS[look])
     scheme = page.evaluate("document.documentElement.dataset.theme")
     assert scheme == ("dark" if look == "dark" else "light")
@@ -88,6 +145,9 @@ def test_a_page_is_whole_accessible_and_fits(open_page, page_name, look):
         "page scrolls sideways"
     )
     assert page.locator(".book-notice[role=alert]").all_text_contents() == []
+    if look == "light":  # once, and before axe, which leaves code and formulas hidden
+        letters_are_light(page)
+        what_it_holds_is_there_and_works(page, soup_of(built_site, page_name), page_name)
     assert axe_violations(page, RULES[look]) == [], "axe-core's accessibility rules are broken"
 
 
@@ -235,51 +295,6 @@ def test_nothing_is_lost_however_a_page_is_looked_at(open_page, built_site, way)
     if way.script and way.zoom == 1:
         colours = [] if way.scheme == "forced colours" else COLOURS
         assert axe_violations(page, LAYOUT + colours) == []
-
-
-def formulas_are_set(page):
-    """By the build: no script does it, and none that is heavy is loaded."""
-    assert page.locator(".katex").count() > 0
-    assert page.locator(".math-error, .katex-error").count() == 0
-    assert page.evaluate("document.fonts.check('16px KaTeX_Main')")
-    loaded = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
-    heavy = re.compile(r"mathjax|katex[^/]*\.js|require|fontawesome|searchindex", re.IGNORECASE)
-    assert [name for name in loaded if heavy.search(name)] == []
-
-
-def widgets_are_drawn(page, soup):
-    """Each from the state that the page stores."""
-    views = soup.find_all("script", type="application/vnd.jupyter.widget-view+json")
-    stored = soup.find("script", type="application/vnd.jupyter.widget-state+json")
-    states = json.loads(stored.string)["state"]
-    assert {json.loads(view.string)["model_id"] for view in views} <= set(states)
-    boxes = page.locator(".book-widgets")
-    assert boxes.count() == len(views)
-    assert all(boxes.nth(k).bounding_box()["height"] > 40 for k in range(boxes.count()))
-
-
-def a_folded_cell_opens_by_keyboard(page):
-    folded = page.locator("details.hide").first
-    folded.locator("summary").focus()
-    page.keyboard.press("Enter")
-    assert folded.evaluate("details => details.open")
-    page.keyboard.press("Enter")
-    assert not folded.evaluate("details => details.open")
-
-
-def test_formulas_widgets_and_folded_cells_are_there_and_work(built_site, page_name, open_page):
-    soup, source = soup_of(built_site, page_name), source_of(page_name).read_text("utf8")
-    makes_widget = re.search(r"vae_lib\.widgets|ipywidgets", source) is not None
-    has_view = soup.find("script", type="application/vnd.jupyter.widget-view+json") is not None
-    assert has_view == makes_widget
-    has_formula, has_fold = "$" in markdown_of(page_name), soup.select("details.hide summary")
-    page = open_page(f"{page_name}.html")
-    if has_formula:
-        formulas_are_set(page)
-    if has_view:
-        widgets_are_drawn(page, soup)
-    if has_fold:
-        a_folded_cell_opens_by_keyboard(page)
 
 
 def test_every_figure_says_what_is_seen(built_site, page_name):

@@ -193,6 +193,8 @@ WRONG = [
         "other way round",
     ),
     ("step_back", wrong_variance(lambda v, b, n: v.log()), "logarithm"),
+    ("step_back", wrong_variance(lambda v, b, n: v.expand(4)), "has shape [4]"),
+    ("step_back", wrong_variance(lambda v, b, n: v.expand(2, 4, 3)), "has shape [2, 4, 3]"),
     ("three_names", lambda x, v, s: names(x, v, s)[:2], "return three values"),
     ("three_names", lambda x, v, s: (names(x, -v, s)[0], v, v), "other way: v has"),
     ("three_names", lambda x, v, s: (names(x, v, s)[1], v, v), "that is the noise"),
@@ -256,6 +258,20 @@ WRONG = [
     ("one_variance", lambda *a: (variance(*a)[0].sqrt(), 1.0), "a standard deviation"),
     ("one_variance", lambda *a: (step_variances(*a).sum(), 1.0), "the sum"),
     ("one_variance", lambda *a: (step_variances(*a), 1.0), "the shape"),
+    (
+        "one_variance",
+        lambda s, b, n: (step_variances(s.square().mean().sqrt(), b, n), 1.0),
+        "no line in s²",
+    ),
+    (
+        "one_variance",
+        lambda s, b, n: (
+            (1 - b) / (1 - n) * beta_of(b, n)
+            + b * (beta_of(b, n) / (1 - n)) ** 2 * (s**2 * (1 - b) / (b * s**2 + 1 - b)).mean(),
+            1.0,
+        ),
+        "not ᾱ_{t-1}",
+    ),
     ("one_variance", lambda *a: (variance(*a)[0], 2 * variance(*a)[1]), "half"),
     ("one_variance", lambda *a: (variance(*a)[0], -variance(*a)[1]), "the sign"),
     (

@@ -120,6 +120,11 @@ def step_back(answer) -> str:
         }
         spread = got[1]
         if isinstance(spread, Tensor) and spread.ndim:  # one for each number is right as well
+            if spread.shape not in {(1,), (3,), (1, 1), (4, 1), (1, 3), (4, 3)}:
+                shape = list(spread.shape)
+                raise Wrong(
+                    f"the variance has shape {shape}: return one number, or [B, D] of them."
+                )
             more = {hint: value.expand(spread.shape) for hint, value in more.items()}
             variance = variance.expand(spread.shape)
         close(spread, variance, f"the variance ({said})", hints=more, rtol=1e-6)
@@ -168,6 +173,11 @@ def three_names(answer) -> str:
     return "One prediction, four units: v, data, noise, and one over data."
 
 
+def _error(s2: Tensor, share: Tensor) -> Tensor:
+    """(15.11): the best denoiser's squared error for data of variance s2."""
+    return s2 * (1 - share) / (share * s2 + 1 - share)
+
+
 @exercise
 def one_variance(answer) -> str:
     """Exercise 15.4: ``answer(s, before, now)`` is the best single variance, and its nats."""
@@ -176,7 +186,7 @@ def one_variance(answer) -> str:
         s = torch.tensor(spreads, dtype=torch.float64)
         before, now = (torch.tensor(share, dtype=torch.float64) for share in shares)
         beta, kept = 1 - now / before, (1 - before) / (1 - now)
-        error = s**2 * (1 - now) / (now * s**2 + 1 - now)
+        error = _error(s**2, now)
         a = before.sqrt() * beta / (1 - now)
         sigma2 = kept * beta + a**2 * error
         want = sigma2.mean()
@@ -195,6 +205,12 @@ def one_variance(answer) -> str:
             "that is the sum: the slope has D in it": sigma2.sum(),
             "a_t is squared": (kept * beta + a * error).mean(),
             "the error of the best denoiser is smaller than s²": (kept * beta + a**2 * s**2).mean(),
+            "average the variances of the steps, not s²: (15.11) is no line in s²": (
+                kept * beta + a**2 * _error(s.square().mean(), now)
+            ),
+            "the denoiser sees x_t: the error has ᾱ_t in it, not ᾱ_{t-1}": (
+                (kept * beta + a**2 * _error(s**2, before)).mean()
+            ),
         }
         close(got[0], want, f"the variance ({said})", hints=hints, rtol=1e-5)
         nats = 0.5 * (want / sigma2).log().sum()
