@@ -133,6 +133,7 @@ def test_only_what_was_moved_stands_in_the_link(new_page):
     slider.press("ArrowRight")
     harness.settle(page)
     assert page.get_by_text("The address now").count() == 0, "what it said holds no more"
+    assert page.get_by_text("The address holds an earlier setting.").is_visible()
     page.get_by_role("button", name=BUTTON).click()
     assert hash_of(page) == "#two-gaussians=shaded:p%7C%7Cq,q:1.01;0.7"
 
