@@ -77,6 +77,11 @@ def variance_by_torch(s, before, now):
     return sigma2.mean().reshape(()), float(kl_divergence(right, one).sum())
 
 
+def whole(k):  # bits of the combinations as they come
+    share = k.unique(dim=0, return_counts=True)[1] / len(k)
+    return torch.special.entr(share).sum() / math.log(2)
+
+
 def by_place(k, K):
     return torch.stack([torch.special.entr(shares(column, K)).sum() for column in k.T])
 
@@ -93,6 +98,8 @@ ALSO_RIGHT = [
     ("three_names", names_by_solving),
     ("three_names", lambda *given: torch.stack(names(*given))),
     ("one_variance", variance_by_torch),
+    ("one_variance", lambda *given: torch.stack(variance(*given))),
+    ("codebook_usage", lambda k, K: torch.tensor(usage(k, K))),
 ]
 
 
@@ -142,7 +149,13 @@ WRONG = [
     ),
     ("codebook_usage", lambda k, K: (1.001 * usage(k, K)[0], usage(k, K)[1]), "expected"),
     ("codebook_usage", lambda k, K: (usage(k, K)[0], 1.001 * usage(k, K)[1]), "expected"),
-    ("step_back", lambda *a: step(*a)[0], "return two values"),
+    ("codebook_usage", lambda k, K: (usage(k, K)[0], whole(k)), "whole combinations"),
+    ("step_back", lambda *a: step(*a)[0][:3], "return two values"),
+    (
+        "step_back",
+        wrong_variance(lambda v, b, n: beta_of(b, n) * b / (1 - n)),
+        "expected 0.08333, got 0.75",
+    ),
     ("step_back", wrong_mean(lambda x, y, b, n: step(y, x, b, n)[0]), "changed places"),
     (
         "step_back",
@@ -211,6 +224,7 @@ WRONG = [
         "both parts are added",
     ),
     ("three_names", lambda x, v, s: (names(x, v, s)[0], v, v), "v itself"),
+    ("three_names", lambda x, v, s: (names(x, v, s)[0], -names(x, v, s)[1], v), "turned round"),
     ("three_names", lambda x, v, s: (names(x, v, s)[0], names(x, v, s)[0], v), "guess at x_0"),
     (
         "three_names",
@@ -253,7 +267,9 @@ WRONG = [
         "leaves out",
     ),
     ("one_variance", lambda *a: (step_variances(*a).log().mean().exp(), 1.0), "geometric"),
-    ("one_variance", lambda *a: (1 / (1 / step_variances(*a)).mean(), 1.0), "harmonic"),
+    ("one_variance", lambda *a: (1 / (1 / step_variances(*a)).mean(), 1.0), "KL(p ‖ q)"),
+    ("one_variance", lambda s, b, n: (step_variances(s.mean(), b, n), 1.0), "not the spreads"),
+    ("one_variance", lambda s, b, n: (step_variances(s.sqrt(), b, n).mean(), 1.0), "its square"),
     ("one_variance", lambda *a: (step_variances(*a).sqrt().mean() ** 2, 1.0), "squared"),
     ("one_variance", lambda *a: (variance(*a)[0].sqrt(), 1.0), "a standard deviation"),
     ("one_variance", lambda *a: (step_variances(*a).sum(), 1.0), "the sum"),

@@ -10,9 +10,11 @@ from vae_lib.checks import Wrong, as_tensor, close, exercise
 LOG_2 = math.log(2)
 
 
-def _pair(got, what: str):
-    if not isinstance(got, tuple | list) or len(got) != 2:
-        raise Wrong(f"return two values: {what}.")
+def _several(got, count: str, what: str):
+    size = {"two": 2, "three": 3}[count]
+    several = isinstance(got, tuple | list) or (isinstance(got, Tensor) and got.ndim > 0)
+    if not several or len(got) != size:
+        raise Wrong(f"return {count} values: {what}.")
     return got
 
 
@@ -33,11 +35,12 @@ def codebook_usage(answer) -> str:
         share = torch.bincount(k.flatten(), minlength=size).double() / k.numel()
         nats = torch.special.entr(share).sum()
         bits = nats / LOG_2
-        got = _pair(answer(k, size), "the perplexity and the bits")
+        got = _several(answer(k, size), "two", "the perplexity and the bits")
         said = f"{used}, {places} places"
         by_place = torch.stack(
             [torch.bincount(row, minlength=size) / len(k) for row in k.T]
         ).double()
+        together = k.unique(dim=0, return_counts=True)[1].double() / len(k)
         hints = {
             "that is the entropy in nats: its exponential is the perplexity": nats,
             "that is the entropy in bits: 2 to that power is the perplexity": bits,
@@ -66,6 +69,9 @@ def codebook_usage(answer) -> str:
                 places * (share > 0).sum().double().log2()
             ),
             "the number of pictures does not enter: bits for one picture": len(k) * places * bits,
+            "that is the entropy of the whole combinations: each code is drawn independently": (
+                torch.special.entr(together).sum() / LOG_2
+            ),
             "each place has its own frequencies in that: use those of the codebook": (
                 torch.special.entr(by_place).sum() / LOG_2
             ),
@@ -77,13 +83,13 @@ def codebook_usage(answer) -> str:
 @exercise
 def step_back(answer) -> str:
     """Exercise 15.2: ``answer(x_0, x_t, before, now)`` is q(x_{t-1}|x_t, x_0)'s mean, variance."""
-    for seed, shares in ((1, (0.9, 0.7)), (2, (0.3, 0.04))):
+    for seed, shares in ((1, (0.9, 0.6)), (2, (0.3, 0.04))):
         x_0, x_t = _draws(4, 3, seed=seed), _draws(4, 3, seed=seed + 9)
         before, now = (torch.tensor(share, dtype=torch.float64) for share in shares)
         beta, root = 1 - now / before, (now / before).sqrt()
         a, b = before.sqrt() * beta / (1 - now), root * (1 - before) / (1 - now)
         variance = beta * (1 - before) / (1 - now)
-        got = _pair(answer(x_0, x_t, before, now), "the mean [B, D] and the variance")
+        got = _several(answer(x_0, x_t, before, now), "two", "the mean [B, D] and the variance")
         said = f"shares {shares[0]:g} and {shares[1]:g}"
         turned = 1 - before / now
         swapped = now.sqrt() * turned / (1 - before) * x_0
@@ -139,9 +145,7 @@ def three_names(answer) -> str:
         share = torch.tensor(value, dtype=torch.float64)
         signal, noise = share.sqrt(), (1 - share).sqrt()
         guess, eps = signal * x_t - noise * v, noise * x_t + signal * v
-        got = answer(x_t, v, share)
-        if not isinstance(got, tuple | list | Tensor) or len(got) != 3:
-            raise Wrong("return three values: the guess at x_0, the noise and the score.")
+        got = _several(answer(x_t, v, share), "three", "the guess at x_0, the noise and the score")
         said = f"a share of {value:g}"
         hints = {
             "the turn goes the other way: v has a minus in front of x_0": signal * x_t + noise * v,
@@ -154,6 +158,7 @@ def three_names(answer) -> str:
         more = {
             "the turn goes the other way: both parts are added": noise * x_t - signal * v,
             "that is v itself": v,
+            "the sign of the noise is turned round": -eps,
             "that is the guess at x_0": guess,
             "ᾱ_t enters by its root, and so does 1 - ᾱ_t": (1 - share) * x_t + share * v,
         }
@@ -190,7 +195,7 @@ def one_variance(answer) -> str:
         a = before.sqrt() * beta / (1 - now)
         sigma2 = kept * beta + a**2 * error
         want = sigma2.mean()
-        got = _pair(answer(s, before, now), "the variance and the nats")
+        got = _several(answer(s, before, now), "two", "the variance and the nats")
         said = (
             f"spreads {', '.join(f'{v:g}' for v in spreads)}, shares {shares[0]:g}, {shares[1]:g}"
         )
@@ -199,7 +204,8 @@ def one_variance(answer) -> str:
             "that is β̃_t: x_0 is not known": kept * beta,
             "that leaves out β̃_t": (sigma2 - kept * beta).mean(),
             "that is the geometric mean: set the slope by τ² to zero": sigma2.log().mean().exp(),
-            "that is the harmonic mean: set the slope by τ² to zero": 1 / (1 / sigma2).mean(),
+            "that is the harmonic mean, which is best for KL(p ‖ q): (15.13) has q first": 1
+            / (1 / sigma2).mean(),
             "that is the mean standard deviation, squared": sigma2.sqrt().mean() ** 2,
             "that is a standard deviation": want.sqrt(),
             "that is the sum: the slope has D in it": sigma2.sum(),
@@ -207,6 +213,12 @@ def one_variance(answer) -> str:
             "the error of the best denoiser is smaller than s²": (kept * beta + a**2 * s**2).mean(),
             "average the variances of the steps, not s²: (15.11) is no line in s²": (
                 kept * beta + a**2 * _error(s.square().mean(), now)
+            ),
+            "average the variances of the steps, not the spreads": (
+                kept * beta + a**2 * _error(s.mean() ** 2, now)
+            ),
+            "s is a standard deviation: (15.11) has its square": (
+                kept * beta + a**2 * _error(s, now).mean()
             ),
             "the denoiser sees x_t: the error has ᾱ_t in it, not ᾱ_{t-1}": (
                 (kept * beta + a**2 * _error(s**2, before)).mean()
