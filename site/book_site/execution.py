@@ -8,8 +8,9 @@ own memory, so when the hash changes every page is read, and every notebook exec
 Nor trip over what a full disk or a kill has left half-written in it: such a cache is made anew.
 
 myst-nb would execute one notebook after the other. Those that the cache lacks are executed here
-before it reads the pages, a few at once; myst-nb then finds them in the cache. It executes again
-what has failed, and reports it.
+before it reads the pages, as many at once as there are cores, but at most four, or ``BOOK_AT_ONCE``
+(each may take 1.5 GB). myst-nb then finds them in the cache; it executes again what has failed, and
+reports it.
 """
 
 import hashlib
@@ -28,11 +29,11 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 4  # notebooks at most: each may take 1.5 GB
 SKIPPED = {"__pycache__", ".ipynb_checkpoints"}
 
 
@@ -122,7 +123,7 @@ def fill_cache(app, env, docnames):
     paths = [Path(env.doc2path(name)) for name in sorted(docnames, reverse=True)]
     missing = [path for path in paths if path.suffix == ".ipynb" and not is_cached(cache, path)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = min(len(missing), cores, AT_ONCE)
+    workers = min(len(missing), cores, at_most())
     if workers < 2 or app.config.nb_execution_mode != "cache":
         return
     environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores // workers))}
@@ -131,6 +132,14 @@ def fill_cache(app, env, docnames):
         futures = {pool.submit(executed, path, timeout, environment): path for path in missing}
         for future in as_completed(futures):
             keep(cache, futures[future], future.result())
+
+
+def at_most() -> int:
+    """How many notebooks are executed at once, whatever the cores."""
+    given = os.environ.get("BOOK_AT_ONCE", "4")
+    if not re.fullmatch("[1-9][0-9]*", given):
+        raise ExtensionError(f"BOOK_AT_ONCE is {given!r}: it must be a whole number from 1 on")
+    return int(given)
 
 
 def is_cached(cache, path: Path) -> bool:

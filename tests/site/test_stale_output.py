@@ -106,6 +106,7 @@ def test_notebooks_are_executed_at_once_and_once(mini_book):
     for number, (mine, other) in enumerate([("a", "b"), ("b", "a")], start=1):
         code = MEETS.format(mine=mine, other=other, number=number)
         mini_book.notebook(f"0{number}-{mine}", f"# {number}. One", (code, {}))
+    assert "BOOK_AT_ONCE is 'all'" in mini_book.try_build(BOOK_AT_ONCE="all").stderr
     mini_book.build()
     assert "met 1" in mini_book.page("01-a") and "met 2" in mini_book.page("02-b")
     assert runs(mini_book) == 2, "myst-nb finds them in the cache"
