@@ -15,12 +15,13 @@ reports it.
 
 import hashlib
 import json
+import multiprocessing
 import os
 import re
 import shutil
 import sqlite3
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -127,11 +128,18 @@ def fill_cache(app, env, docnames):
     if workers < 2 or app.config.nb_execution_mode != "cache":
         return
     environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores // workers))}
-    with ProcessPoolExecutor(workers) as pool:
-        timeout = app.config.nb_execution_timeout
+    timeout = app.config.nb_execution_timeout
+    pool = ProcessPoolExecutor(workers)
+    try:
         futures = {pool.submit(executed, path, timeout, environment): path for path in missing}
         for future in as_completed(futures):
-            keep(cache, futures[future], future.result())
+            keep(cache, futures[future], future)
+    except BaseException:  # Ctrl-C: nbclient would wait for its kernel, which has ended
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def at_most() -> int:
@@ -151,11 +159,13 @@ def is_cached(cache, path: Path) -> bool:
     return True
 
 
-def keep(cache, path: Path, result: ExecutionResult):
+def keep(cache, path: Path, future: Future[ExecutionResult]):
     """Put what has run without an error into the cache."""
-    if result.err is not None:
-        logger.info(f"{path.stem} failed, and is executed again to show where")
+    failed = future.exception() or future.result().err  # the first: a kernel or process has died
+    if failed is not None:
+        logger.info(f"{path.stem} failed ({type(failed).__name__}), and is executed once more")
         return
+    result = future.result()
     logger.info(f"{path.stem} executed in {result.time:.0f} s")
     uri = cache.add_nb_to_project(str(path)).uri
     data = {"execution_seconds": result.time}

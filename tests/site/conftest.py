@@ -67,19 +67,21 @@ class MiniBook:
 
         ``options`` go to the command, and ``limit`` is one of ``limits``.
         """
-        names = ("GITHUB_REPOSITORY", "GITHUB_REF_TYPE", "GITHUB_REF_NAME", "GITHUB_HEAD_REF")
-        inherited = {k: v for k, v in os.environ.items() if k not in (*names, "BOOK_URL")}
-        command = [sys.executable, "-c", BOOK, "build", "."]
-        command += ["-n", "-W", "--keep-going", *options]
         return subprocess.run(
-            command,
-            cwd=self.root,
-            env={**inherited, "PYTHONPATH": str(self.root), **environment},
+            **self.command(*options, **environment),
             preexec_fn=limit,
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def command(self, *options: str, **environment: str) -> dict:
+        """How ``subprocess`` is to build it."""
+        names = ("GITHUB_REPOSITORY", "GITHUB_REF_TYPE", "GITHUB_REF_NAME", "GITHUB_HEAD_REF")
+        inherited = {k: v for k, v in os.environ.items() if k not in (*names, "BOOK_URL")}
+        build = [sys.executable, "-c", BOOK, "build", ".", "-n", "-W", "--keep-going"]
+        env = {**inherited, "PYTHONPATH": str(self.root), **environment}
+        return {"args": [*build, *options], "cwd": self.root, "env": env}
 
     def page(self, name: str) -> str:
         """The HTML of a built page."""

@@ -1,6 +1,9 @@
 """Stale output is the classic fault of this tool chain: prove that it cannot be served."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -110,6 +113,38 @@ def test_notebooks_are_executed_at_once_and_once(mini_book):
     mini_book.build()
     assert "met 1" in mini_book.page("01-a") and "met 2" in mini_book.page("02-b")
     assert runs(mini_book) == 2, "myst-nb finds them in the cache"
+
+
+WAITS = """
+import time
+
+with open("../runs.txt", "a") as marks:
+    marks.write("x")
+time.sleep(100)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_ctrl_c_ends_a_build_and_no_other_notebook_begins(mini_book):
+    for number in range(1, 5):
+        mini_book.notebook(f"0{number}-wait", f"# {number}. Wait", (WAITS, {}))
+    command = mini_book.command(BOOK_AT_ONCE="2")
+    with (mini_book.root / "log").open("w") as log:
+        build = subprocess.Popen(**command, stdout=log, stderr=log, process_group=0)
+        while not (mini_book.root / "runs.txt").exists() or runs(mini_book) < 2:
+            assert build.poll() is None, (mini_book.root / "log").read_text()
+            time.sleep(0.1)
+        os.killpg(build.pid, signal.SIGINT)
+        assert build.wait(timeout=60) != 0
+    assert runs(mini_book) == 2
+
+
+def test_a_kernel_that_dies_is_told_with_its_notebook(mini_book):
+    fill(mini_book)
+    mini_book.notebook("02-two", "# 2. Two", ("import os\nos._exit(1)", {}))
+    run = mini_book.try_build()
+    assert run.returncode != 0 and "02-two failed (DeadKernelError)" in run.stdout
+    assert runs(mini_book) == 1
 
 
 def test_of_two_notebooks_the_failing_one_is_told_and_the_other_is_kept(mini_book):
