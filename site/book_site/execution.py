@@ -8,7 +8,7 @@ own memory, so when the hash changes every page is read, and every notebook exec
 Nor trip over what a full disk or a kill has left half-written in it: such a cache is made anew.
 
 myst-nb would execute one notebook after the other. Those that the cache lacks are executed here
-before it reads the pages, as many at once as there are cores, but at most four, or ``BOOK_AT_ONCE``
+before it reads the pages: as many at once as there are cores, but at most four, or ``BOOK_AT_ONCE``
 (each may take 1.5 GB). myst-nb then finds them in the cache; it executes again what has failed, and
 reports it.
 """
@@ -112,10 +112,19 @@ def forget_superseded(app, exception):
 
 
 def executed(path: Path, timeout: int, environment: dict[str, str]) -> ExecutionResult:
-    """Run a notebook as myst-nb does; called in a process of its own."""
+    """Run a notebook; called in a process of its own.
+
+    What a cell prints comes in pieces when it takes its time: here they are joined as they come,
+    where myst-nb would put a line break between two.
+    """
     os.environ.update(environment)
-    notebook = nbformat.read(path, as_version=4)
-    return single_nb_execution(notebook, cwd=str(path.parent), timeout=timeout, allow_errors=False)
+    return single_nb_execution(
+        nbformat.read(path, as_version=4),
+        cwd=str(path.parent),
+        timeout=timeout,
+        allow_errors=False,
+        coalesce_streams=True,
+    )
 
 
 def fill_cache(app, env, docnames):
@@ -125,7 +134,7 @@ def fill_cache(app, env, docnames):
     missing = [path for path in paths if path.suffix == ".ipynb" and not is_cached(cache, path)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = min(len(missing), cores, at_most())
-    if workers < 2 or app.config.nb_execution_mode != "cache":
+    if not missing or app.config.nb_execution_mode != "cache":
         return
     environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores // workers))}
     timeout = app.config.nb_execution_timeout

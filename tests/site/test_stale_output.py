@@ -147,6 +147,21 @@ def test_a_kernel_that_dies_is_told_with_its_notebook(mini_book):
     assert runs(mini_book) == 1
 
 
+SLOWLY = """
+import time
+
+print("one", end=" ", flush=True)
+time.sleep(0.5)
+print("two")
+"""
+
+
+def test_what_is_printed_slowly_stays_on_its_line(mini_book):
+    mini_book.notebook("01-slow", "# 1. Slow", (SLOWLY, {}))
+    mini_book.build()
+    assert "one two" in mini_book.page("01-slow")
+
+
 def test_of_two_notebooks_the_failing_one_is_told_and_the_other_is_kept(mini_book):
     fill(mini_book)
     mini_book.notebook("02-two", "# 2. Two", ("raise ValueError('broken on purpose')", {}))
