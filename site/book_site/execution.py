@@ -111,13 +111,13 @@ def forget_superseded(app, exception):
         Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
 
 
-def executed(path: Path, timeout: int, environment: dict[str, str]) -> ExecutionResult:
+def executed(path: Path, timeout: int) -> ExecutionResult:
     """Run a notebook; called in a process of its own.
 
     What a cell prints comes in pieces when it takes its time: here they are joined as they come,
     where myst-nb would put a line break between two.
     """
-    os.environ.update(environment)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # kernels share the cores
     return single_nb_execution(
         nbformat.read(path, as_version=4),
         cwd=str(path.parent),
@@ -129,18 +129,16 @@ def executed(path: Path, timeout: int, environment: dict[str, str]) -> Execution
 
 def fill_cache(app, env, docnames):
     """Execute the notebooks about to be read that the cache lacks, the later chapters first."""
+    if app.config.nb_execution_mode != "cache":
+        return
     cache = get_cache(app.config.nb_execution_cache_path)
     paths = [Path(env.doc2path(name)) for name in sorted(docnames, reverse=True)]
     missing = [path for path in paths if path.suffix == ".ipynb" and not is_cached(cache, path)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = min(len(missing), cores, at_most())
-    if not missing or app.config.nb_execution_mode != "cache":
-        return
-    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores // workers))}
     timeout = app.config.nb_execution_timeout
-    pool = ProcessPoolExecutor(workers)
+    pool = ProcessPoolExecutor(min(cores, at_most()))
     try:
-        futures = {pool.submit(executed, path, timeout, environment): path for path in missing}
+        futures = {pool.submit(executed, path, timeout): path for path in missing}
         for future in as_completed(futures):
             keep(cache, futures[future], future)
     except BaseException:  # Ctrl-C: nbclient would wait for its kernel, which has ended

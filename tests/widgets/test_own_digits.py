@@ -778,7 +778,7 @@ def test_enter_held_down_adds_once(browser_page):
 @pytest.mark.parametrize(("count", "each"), [(1, 4000), (3, 1333), (60, 67)])
 def test_drawings_alone_make_an_epoch_as_long_as_the_books(browser_page, count, each):
     page = harness.show(browser_page, examples.train_vae(), exports="epochOf, shrunk")
-    told = page.evaluate("(count) => module.epochOf('mine', 1, count)", count)
-    assert told == {"book": 0, "each": each, "all": each * count}
+    epoch = page.evaluate("(count) => module.epochOf('mine', 1, count)", count)
+    assert epoch == {"book": 0, "each": each, "all": each * count}
     half = page.evaluate("Array.from(module.shrunk(new Float32Array(784).fill(0.5)))")
     assert half == [8] * 196, "7.5, rounded up"

@@ -116,6 +116,17 @@ def close(
     raise Wrong(f"{what}: expected {_short(want, digits)}, got {_short(got, digits)}.")
 
 
+def parts(got, count: int, wanted: str) -> list:
+    """The parts of an answer: of a tuple, a list, or a tensor of ``count`` rows.
+
+    Another answer is :class:`Wrong`, and the hint is ``wanted``.
+    """
+    many = isinstance(got, tuple | list) or getattr(got, "ndim", 0) > 0
+    if not many or len(got) != count:
+        raise Wrong(wanted)
+    return list(got)
+
+
 def as_tensor(value, what: str) -> Tensor:
     """``value`` as a float64 tensor; :class:`Wrong` if it is not a number or tensor."""
     try:

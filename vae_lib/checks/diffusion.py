@@ -5,17 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from vae_lib.checks import Wrong, as_tensor, close, exercise
+from vae_lib.checks import Wrong, as_tensor, close, exercise, parts
 
 LOG_2 = math.log(2)
-
-
-def _several(got, count: str, what: str):
-    size = {"two": 2, "three": 3}[count]
-    several = isinstance(got, tuple | list) or (isinstance(got, Tensor) and got.ndim > 0)
-    if not several or len(got) != size:
-        raise Wrong(f"return {count} values: {what}.")
-    return got
 
 
 def _draws(*shape: int, seed: int) -> Tensor:
@@ -35,7 +27,7 @@ def codebook_usage(answer) -> str:
         share = torch.bincount(k.flatten(), minlength=size).double() / k.numel()
         nats = torch.special.entr(share).sum()
         bits = nats / LOG_2
-        got = _several(answer(k, size), "two", "the perplexity and the bits")
+        got = parts(answer(k, size), 2, "return two values: the perplexity and the bits.")
         said = f"{used}, {places} places"
         by_place = torch.stack(
             [torch.bincount(row, minlength=size) / len(k) for row in k.T]
@@ -89,7 +81,9 @@ def step_back(answer) -> str:
         beta, root = 1 - now / before, (now / before).sqrt()
         a, b = before.sqrt() * beta / (1 - now), root * (1 - before) / (1 - now)
         variance = beta * (1 - before) / (1 - now)
-        got = _several(answer(x_0, x_t, before, now), "two", "the mean [B, D] and the variance")
+        got = parts(
+            answer(x_0, x_t, before, now), 2, "return two values: the mean [B, D] and the variance."
+        )
         said = f"shares {shares[0]:g} and {shares[1]:g}"
         turned = 1 - before / now
         swapped = now.sqrt() * turned / (1 - before) * x_0
@@ -145,7 +139,11 @@ def three_names(answer) -> str:
         share = torch.tensor(value, dtype=torch.float64)
         signal, noise = share.sqrt(), (1 - share).sqrt()
         guess, eps = signal * x_t - noise * v, noise * x_t + signal * v
-        got = _several(answer(x_t, v, share), "three", "the guess at x_0, the noise and the score")
+        got = parts(
+            answer(x_t, v, share),
+            3,
+            "return three values: the guess at x_0, the noise and the score.",
+        )
         said = f"a share of {value:g}"
         hints = {
             "the turn goes the other way: v has a minus in front of x_0": signal * x_t + noise * v,
@@ -195,7 +193,7 @@ def one_variance(answer) -> str:
         a = before.sqrt() * beta / (1 - now)
         sigma2 = kept * beta + a**2 * error
         want = sigma2.mean()
-        got = _several(answer(s, before, now), "two", "the variance and the nats")
+        got = parts(answer(s, before, now), 2, "return two values: the variance and the nats.")
         said = (
             f"spreads {', '.join(f'{v:g}' for v in spreads)}, shares {shares[0]:g}, {shares[1]:g}"
         )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from vae_lib.checks import Wrong, as_tensor, close, exercise
+from vae_lib.checks import Wrong, as_tensor, close, exercise, parts
 
 # The linear-Gaussian model of chapter 8: z ~ N(0, 1), y | z ~ N(a z + b, s²).
 _Y, _S = 2.0, 1.0  # what exercise 8.4 observes, and its noise
@@ -114,15 +114,9 @@ def _spreads(*case) -> tuple[float, float]:
     return math.hypot(line_w, 2**0.5 * square_w), math.hypot(line, 2**0.5 * square)
 
 
-def _pair(result, names: str) -> Tensor:
-    pair = torch.stack([as_tensor(part, names) for part in result]) if _many(result) else None
-    if pair is None or len(pair) != 2:
-        raise Wrong(f"return two numbers: {names}.")
-    return pair
-
-
-def _many(result) -> bool:
-    return isinstance(result, (tuple, list)) or getattr(result, "ndim", 0) > 0
+def _pair(got, names: str) -> Tensor:
+    two = parts(got, 2, f"return two numbers: {names}.")
+    return torch.stack([as_tensor(part, names) for part in two])
 
 
 @exercise

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from vae_lib.checks import Wrong, as_tensor, close, exercise
+from vae_lib.checks import Wrong, as_tensor, close, exercise, parts
 from vae_lib.distributions import gaussian_log_prob, standard_normal_log_prob
 
 UNDERFLOW = "exp of −800 is 0: subtract the maximum first, or take softmax"
@@ -66,7 +66,7 @@ def flow_density(answer) -> str:
 def dreg_weights(answer) -> str:
     """Exercise 14.2: ``answer(log_w)`` is (w̃, w̃²), [K, B] each."""
     log_w = -800 + 2 * _draws(5, 3, seed=6)
-    got = _pair(answer(log_w), "return two tensors: the weights of each gradient.")
+    got = parts(answer(log_w), 2, "return two tensors: the weights of each gradient.")
     if not all(as_tensor(part, "the weights").isfinite().all() for part in got):
         raise Wrong(f"nan: {UNDERFLOW}.")
     share = log_w.softmax(0)
@@ -95,7 +95,7 @@ def estimates_needed(answer) -> str:
     """Exercise 14.3: ``answer(ratio, K, wanted)`` is (estimates, decoder evaluations)."""
     for ratio, K, wanted in ((0.5, 4, 1.3), (0.7, 16, 2.0), (1.5, 100, 3.1)):
         pair = "return two numbers: the estimates and the decoder evaluations."
-        got = _pair(answer(ratio, K, wanted), pair)
+        got = parts(answer(ratio, K, wanted), 2, pair)
         estimates = K * (wanted / ratio) ** 2
         said = f"a ratio of {ratio:g} at K = 1, {wanted:g} wanted, K = {K}"
         hints = {
@@ -149,13 +149,6 @@ def prior_winnings(answer) -> str:
     fixed = {"N is the length of mu, here 5: do not write it as a number": want + math.log(5 / 6)}
     close(answer(z, mu, logvar), want, what, hints=fixed, rtol=1e-6)
     return "The rest of the average divergence belongs to the encoder."
-
-
-def _pair(got, wanted: str) -> tuple:
-    """The two parts of an answer: a tuple, a list or one tensor of two. Wrong for another."""
-    if isinstance(got, tuple | list | Tensor) and len(got) == 2:
-        return tuple(got)
-    raise Wrong(wanted)
 
 
 def _codes(dimensions: int, n: int = 6) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from vae_lib.checks import Wrong, as_tensor, close, exercise
+from vae_lib.checks import Wrong, as_tensor, close, exercise, parts
 
 
 def _normal(*shape: int, seed: int) -> Tensor:
@@ -15,11 +15,8 @@ def _normal(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-def _parts(result, count: int, names: str) -> list[Tensor]:
-    many = isinstance(result, (tuple, list)) or getattr(result, "ndim", 0) > 0
-    if not many or len(result) != count:
-        raise Wrong(f"return {count} values: {names}.")
-    return [as_tensor(part, names) for part in result]
+def _three(got, names: str) -> list[Tensor]:
+    return [as_tensor(part, names) for part in parts(got, 3, f"return 3 values: {names}.")]
 
 
 @exercise
@@ -36,7 +33,7 @@ def variances(answer) -> str:
         (1.0, 1.0, 10.0, 100),
         (0.3, 0.4, -1.2, 70),
     ):
-        got = _parts(answer(mu, std, k, draws), 3, names)
+        got = _three(answer(mu, std, k, draws), names)
         a, b, d = mu**2 + k, 2 * mu * std, std**2  # of 1, ε and ε²
         square = (a**2 + 3 * b**2 + 15 * d**2 + 6 * a * d) / d
         score, path = square - 4 * mu**2, 4 * d
@@ -212,7 +209,7 @@ def enumeration(answer) -> str:
         best = weight @ f / weight.sum()
         least = (q @ ((f - best)[:, None] * score) ** 2 - gradient**2).sum()
         at_mean = (q @ ((f - q @ f)[:, None] * score) ** 2 - gradient**2).sum()
-        result = _parts(answer(alpha, f, c), 3, names)
+        result = _three(answer(alpha, f, c), names)
         close(
             result[0],
             gradient,
@@ -273,7 +270,7 @@ def quietest(answer) -> str:
         (2.0, 3.0, 1.0, 2.0),
         (1.0, 0.1, 1.5, 20.0),
     ):
-        got = _parts(answer(mu, std, m, precision), 3, names)
+        got = _three(answer(mu, std, m, precision), names)
         kappa, slope = (1 - precision * std**2) / 2, precision * (m - mu)
         line, curve = 2 * slope**2, kappa**2 / std**2  # the parts of the score function's noise
         score, path = line + 6 * curve, 4 * curve

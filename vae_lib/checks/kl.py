@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vae_lib import exact
-from vae_lib.checks import Wrong, as_tensor, close, exercise
+from vae_lib.checks import Wrong, as_tensor, close, exercise, parts
 
 
 def _doubles(*values) -> list[Tensor]:
@@ -218,16 +218,11 @@ def draws(answer) -> str:
 
 
 def _pair(result, names: str) -> Tensor:
-    parts = _parts(result, names)
-    return torch.stack([as_tensor(part, names) for part in parts])
+    return torch.stack([as_tensor(part, names) for part in _two(result, names)])
 
 
-def _parts(result, names: str) -> list:
-    many = isinstance(result, (tuple, list)) or getattr(result, "ndim", 0) > 0
-    parts = list(result) if many else []
-    if len(parts) != 2:
-        raise Wrong(f"return two things: {names}.")
-    return parts
+def _two(result, names: str) -> list:
+    return parts(result, 2, f"return two things: {names}.")
 
 
 @exercise
@@ -241,7 +236,7 @@ def best_prior(answer) -> str:
         mu, logvar = torch.randn(2, count, latent, generator=generator, dtype=torch.float64)
         mu, logvar = 2 * size * mu + 0.5, logvar + 2 * math.log(size)
         where = f"over {count} Gaussians in {latent} dimension{'s' * (latent > 1)}"
-        mean, logvar_p = _parts(answer(mu, logvar), "the mean and the log-variance of p")
+        mean, logvar_p = _two(answer(mu, logvar), "the mean and the log-variance of p")
         hints = {
             "the sum over n is to be divided by N": mu.sum(0),
             "keep one value for each dimension: average over n only": mu.mean(),

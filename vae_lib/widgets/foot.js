@@ -69,17 +69,17 @@ const onBook = () => document.documentElement.dataset.content_root !== undefined
 function linkParts(model, link, undo) {
   if (!onBook()) return [];
   const note = h("span", { class: "vw-note", "aria-live": "polite" });
-  let [held, moves] = [false, 0]; // whether the address holds a setting, and moves since the press
+  let moves = Infinity; // since the button was pressed
   const say = (/** @type {string} */ copied) => {
     note.textContent = `The address ${moves ? "holds an earlier" : "now holds this"} setting${copied}.`;
   };
   const press = async () => {
     writeLink(model);
-    [held, moves] = [true, 0];
+    moves = 0;
     say((await copy(location.href)) ? "; copied" : "");
   };
   const moved = () => {
-    if (++moves === 1 && held) say("");
+    if (++moves === 1) say("");
   };
   listen(model, Object.keys(link.table), moved, undo);
   const title = "Put this setting into the page's address, and copy it";

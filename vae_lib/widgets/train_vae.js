@@ -126,7 +126,7 @@ function trainingSession({ model, run, view, controls: { time, playing, follow }
   // The reader, another view or Python has changed a setting.
   const set = () => asText(model) === now.begun || begin();
   // Drawings that are not trained on are looked at, in the run as it is. (They have been told of.)
-  const redrawn = () => (model.get("source") === "book" ? run.look() : begin(true));
+  const redrawn = () => Boolean(model.get("source") === "book" ? run.look() : begin(true));
   /** @type {(looks: Look[]) => void} */
   function looked(looks) {
     now.reports.forEach((report, k) => (report.look = looks[k] ?? report.look));
@@ -250,7 +250,7 @@ function trainingRun(model, undo, drawings, on) {
     queued = false;
     if (worker) post({ settings: settingsOf(model), drawings: drawings() });
   };
-  const look = () => (worker?.postMessage({ ticket, drawings: drawings() }), false);
+  const look = () => worker?.postMessage({ ticket, drawings: drawings() });
   return { open, epoch, restart, look };
 }
 
