@@ -18,6 +18,7 @@
 * ``digits``      the digits that one figure learns from, in a script of their own
 * ``held``        what is long in the widgets' state, in scripts that pages share
 * ``stills``      a picture and words in each touchable figure's place until its script has drawn
+* ``theme``       the theme's style sheet and script without what the book does not use
 * ``pages``       the 404 page, the widgets' check, small repairs to the theme's pages
 """
 
@@ -39,6 +40,7 @@ from . import (
     search,
     stills,
     symbols,
+    theme,
 )
 
 __version__ = "1"
@@ -47,7 +49,7 @@ __version__ = "1"
 def setup(app):
     """Register every part with Sphinx."""
     parts = (execution, references, notes, mathematics, fonts, repository, search, output, stills)
-    parts += (landing, edition, pages, reference, digits, moved, held, symbols)
+    parts += (landing, edition, pages, reference, digits, moved, held, symbols, theme)
     for part in parts:
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,18 +10,23 @@ const SCROLLERS = [
   ".wide-figure",
 ].join();
 
-/** @type {(box: Element) => void} */
-function mark(box) {
-  if (box.scrollWidth > box.clientWidth + 1) box.setAttribute("tabindex", "0");
-  else box.removeAttribute("tabindex");
+/** @type {(boxes: Element[]) => void} */
+function mark(boxes) {
+  // All are measured before any is changed: else the page would be laid out for each.
+  const scrolls = boxes.map((box) => box.scrollWidth > box.clientWidth + 1);
+  boxes.forEach((box, k) => {
+    if (scrolls[k]) box.setAttribute("tabindex", "0");
+    else box.removeAttribute("tabindex");
+  });
 }
 
 // A box changes its size with the window, when a folded cell opens, when a widget is drawn in it.
-const observer = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target)));
+const observer = new ResizeObserver((entries) => mark(entries.map(({ target }) => target)));
 const boxes = [...document.querySelectorAll(SCROLLERS)];
 boxes.forEach((box) => observer.observe(box));
-// Fonts and pictures change what is in a box and may leave its own size alone.
-const markAll = () => boxes.forEach(mark);
+// Fonts and pictures change what is in a box and may leave its own size alone. What is folded is not
+// laid out before it opens.
+const markAll = () => mark(boxes.filter((box) => !box.closest("details:not([open])")));
 document.fonts.addEventListener("loadingdone", markAll);
 addEventListener("load", markAll);
 

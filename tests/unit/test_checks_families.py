@@ -38,6 +38,12 @@ def pushed(e, layers):
     return e
 
 
+def pushed_without_swaps(e, layers):
+    for s, t in layers:
+        e = e * s.exp() + t
+    return e
+
+
 def one_coordinate(eps, layers, j):
     return standard_normal_log_prob(eps) - sum(s[j] for s, _ in layers)
 
@@ -135,6 +141,21 @@ WRONG = [
         lambda e, k: standard_normal_log_prob(e) - sum(s.exp().sum() for s, _ in k),
         "not Σ exp(s)",
     ),
+    (
+        "flow_density",
+        lambda e, k: standard_normal_log_prob(e) - sum(s.exp().prod() for s, _ in k),
+        "off their logarithms",
+    ),
+    (
+        "flow_density",
+        lambda e, k: standard_normal_log_prob(e) - scale(k).exp(),
+        "off its logarithm",
+    ),
+    (
+        "flow_density",
+        lambda e, k: standard_normal_log_prob(pushed_without_swaps(e, k)) - scale(k),
+        "at ε, not at z (which",
+    ),
     ("flow_density", lambda e, k: log_q(e, k) - sum(t.sum() for _, t in k), "a shift changes"),
     ("flow_density", lambda e, k: standard_normal_log_prob(e) - 0.5 * scale(k), "no factor ½"),
     (
@@ -162,6 +183,7 @@ WRONG = [
     ("dreg_weights", lambda a: (a.softmax(0), 2 * a.softmax(0)), "not its square"),
     ("estimates_needed", lambda r, K, w: K * (w / r) ** 2, "return two numbers"),
     ("estimates_needed", lambda r, K, w: (K**0.5 * w / r, 1.0), "square the ratio"),
+    ("estimates_needed", lambda r, K, w: (K * w / r, 1.0), "square wanted over ratio"),
     ("estimates_needed", lambda r, K, w: ((w / r) ** 2, 1.0), "K times as many"),
     ("estimates_needed", lambda r, K, w: ((w / r) ** 2 / K, 1.0), "not fewer"),
     ("estimates_needed", lambda r, K, w: (K * (r / w) ** 2, 1.0), "other way round"),
@@ -198,6 +220,7 @@ WRONG = [
         "do not write it as a number",
     ),
     ("prior_winnings", lambda *a: winnings(*a) / math.log(2), "bits"),
+    ("prior_winnings", lambda z, m, v: winnings(z, m, 2 * v), "not log σ"),
     ("prior_winnings", lambda *a: winnings(*a) * len(a[0]), "not the sum"),
 ]
 globals().update(make_tests(checks, RIGHT, WRONG, ALSO_RIGHT))

@@ -24,9 +24,10 @@ def flow_density(answer) -> str:
     layers = [(0.5 * _draws(2, seed=2), _draws(2, seed=3)), (_draws(2, seed=4), _draws(2, seed=5))]
     normal = standard_normal_log_prob(eps)
     scale = sum(s.sum() for s, _ in layers)
-    z = eps
+    z = without_swaps = eps
     for s, t in layers:
         z = (z * s.exp() + t).flip(-1)
+        without_swaps = without_swaps * s.exp() + t
     hints = {
         "the determinant's logarithm is subtracted: where space is stretched, density falls": (
             normal + scale
@@ -37,6 +38,9 @@ def flow_density(answer) -> str:
         ),
         "that is N(0, I) at z: take it at ε, and take off the change of volume": (
             standard_normal_log_prob(z)
+        ),
+        "evaluate N(0, I) at ε, not at z (which is also swapped after each layer)": (
+            standard_normal_log_prob(without_swaps) - scale
         ),
         "the second coordinate is stretched too: sum s over both": (
             normal - sum(s[0] for s, _ in layers)
@@ -49,6 +53,10 @@ def flow_density(answer) -> str:
         "log |det| of a scaling by exp(s) is Σ s, not Σ exp(s)": (
             normal - sum(s.exp().sum() for s, _ in layers)
         ),
+        "that takes off the determinants: (14.1) takes off their logarithms": (
+            normal - sum(s.exp().prod() for s, _ in layers)
+        ),
+        "that takes off the determinant: (14.1) takes off its logarithm": normal - scale.exp(),
         "a shift changes no volume: t does not enter": normal
         - scale
         - sum(t.sum() for _, t in layers),
@@ -102,6 +110,9 @@ def estimates_needed(answer) -> str:
             "averaging M estimates divides the deviation by √M: square the ratio": (
                 math.sqrt(K) * wanted / ratio
             ),
+            "the ratio of signal to noise grows as √M: square wanted over ratio": (
+                K * wanted / ratio
+            ),
             "the ratio falls as 1/√K: K times as many estimates": (wanted / ratio) ** 2,
             "the ratio falls with K, so more estimates are needed, not fewer": (
                 (wanted / ratio) ** 2 / K
@@ -140,6 +151,9 @@ def prior_winnings(answer) -> str:
         "one number is wanted: the mean over the draws": aggregate - normal,
         "those are bits: use the natural logarithm": want / LOG_2,
         "the mean runs over draws, not the sum": (aggregate - normal).sum(),
+        "logvar is log σ², not log σ": (
+            gaussian_log_prob(z[:, None], mu, 2 * logvar).logsumexp(1) - math.log(6) - normal
+        ).mean(),
     }
     close(answer(z, mu, logvar), want, "the nats that a prior can win", hints=hints, rtol=1e-6)
     z, mu, logvar = _codes(2000, 5)
