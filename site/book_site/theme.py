@@ -16,8 +16,10 @@ THEME = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_the
 SHEET, SCRIPT = "styles/pydata-sphinx-theme.css", "scripts/pydata-sphinx-theme.js"
 ICONS = "fontawesome.js"  # copied by Sphinx and loaded by no page (templates/static)
 
-# Makes a stop for the Tab key of each box that scrolls. It asks again each time that a figure changes,
-# and then the browser lays out the whole page, with what is folded.
+PUT_TOGETHER = {"bs-tooltip-auto"}  # by a script, from two words
+
+# Makes a stop for the Tab key of each box that scrolls. It asks again whenever a figure changes, and
+# then the browser lays out the whole page, with what is folded.
 STOPS = r'"complete"===document\.readyState\?(\w+)\(\):window\.addEventListener\("load",\1\)'
 
 
@@ -25,7 +27,8 @@ def words_of(out: Path) -> set[str]:
     """All that can be the name of a class or an id in the pages and scripts of a folder."""
     files = [path for path in out.rglob("*.html") if "_static" not in path.parts]
     files += [path for path in out.glob("_static/**/*.js") if path.name != ICONS]
-    return {word for path in files for word in re.findall(r"[\w-]+", path.read_text("utf8"))}
+    found = {word for path in files for word in re.findall(r"[\w-]+", path.read_text("utf8"))}
+    return found | PUT_TOGETHER
 
 
 def selectors(prelude: list) -> list[list]:

@@ -50,7 +50,7 @@ MISSED = r"""(whole) => {
 
 def opened(page):
     """The theme's dialog, menu and the words on its buttons are on the page."""
-    page.locator("button.search-button:visible").first.click()
+    page.locator(".search-button__button:visible").first.click()
     page.keyboard.type("evidence")
     page.keyboard.press("Escape")
     page.locator(".theme-switch-button:visible").first.hover()
