@@ -18,8 +18,8 @@ ICONS = "fontawesome.js"  # copied by Sphinx and loaded by no page (templates/st
 
 PUT_TOGETHER = {"bs-tooltip-auto"}  # by a script, from two words
 
-# Makes a stop for the Tab key of each box that scrolls. It asks again whenever a figure changes, and
-# then the browser lays out the whole page, with what is folded.
+# Makes a stop for the Tab key of each box that scrolls, and asks again when a figure changes: each
+# time the browser lays out the whole page, with what is folded.
 STOPS = r'"complete"===document\.readyState\?(\w+)\(\):window\.addEventListener\("load",\1\)'
 
 

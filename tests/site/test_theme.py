@@ -49,12 +49,12 @@ MISSED = r"""(whole) => {
 
 
 def opened(page):
-    """The theme's dialog, menu and the words on its buttons are on the page."""
+    """The words on the theme's buttons, its dialog and its menu are on the page."""
+    page.locator(".theme-switch-button:visible").first.focus()
+    page.locator(".tooltip").wait_for()
     page.locator(".search-button__button:visible").first.click()
     page.keyboard.type("evidence")
     page.keyboard.press("Escape")
-    page.locator(".theme-switch-button:visible").first.hover()
-    page.locator(".tooltip").wait_for()
     page.locator(".dropdown-download-buttons > button").click()
 
 
