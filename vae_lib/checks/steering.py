@@ -45,6 +45,14 @@ def _posterior_of(answer, py: Tensor) -> None:
     }
     if isinstance(got, Tensor) and got.shape == want.shape and not bool(got.isfinite().all()):
         raise Wrong("exp(-800) is 0 in any float: stay with logarithms, as logsumexp does.")
+    least = want < -500  # where a probability is 0 in any float
+    if isinstance(got, Tensor) and got.shape == want.shape:
+        off = (got.double() - want).abs()
+        if bool((off[~least] < 0.01).all()) and bool((got - want > 1)[least].any()):
+            raise Wrong(
+                "nothing is to be added or clamped in the logarithm: that makes"
+                f" {want[least].min():.0f} nats {got[least].min():.0f}. Stay with logarithms."
+            )
     what = "log p(y|x) of five images" + (", with five classes: C varies" if len(py) == 5 else "")
     close(got, want, what, hints=hints, atol=1e-3)
 
@@ -110,9 +118,9 @@ def slant(answer) -> str:
         ),
     }
     close(answer(images), _slant(images), "the slant of four images of 7 × 5", hints=hints)
-    large = torch.rand(2, 40, 30, generator=g, dtype=torch.float64) ** 4
-    large[:, :10, :15] = 0
-    close(answer(large), _slant(large), "the slant of two images of 40 × 30: height and width vary")
+    wide = torch.rand(2, 30, 40, generator=g, dtype=torch.float64) ** 4
+    wide[:, :10, :15] = 0
+    close(answer(wide), _slant(wide), "the slant of two images of 30 × 40: height and width vary")
     close(answer(1e-8 * stroke), [1.0], "the same stroke in faint ink: nothing is to be added")
     return "One pixel to the right for each pixel up is a slant of 1."
 
@@ -127,6 +135,13 @@ def direction(answer) -> str:
     f = 2 + mu @ torch.tensor([1.0, -0.5, 0.2, 4.0], dtype=torch.float64)
     f = f + 0.5 * torch.randn(60, generator=g, dtype=torch.float64)
     mu = mu + 1.5
+    d = _direction_of(answer, mu, f, "the direction of 60 codes")
+    close(answer(mu, 1e-4 * f), 1e4 * d, "the same with a small f: nothing is to be added")
+    _direction_of(answer, mu[:40, :3], f[:40], "the direction of 40 codes of 3 dimensions")
+    return "Each coordinate is a regression of its own; a dimension that never moves gets no step."
+
+
+def _direction_of(answer, mu: Tensor, f: Tensor, what: str) -> Tensor:
     c, e = mu - mu.mean(0), f - f.mean()
     d = c.T @ e / (e @ e)
     w = torch.linalg.lstsq(c, e[:, None]).solution[:, 0]
@@ -140,13 +155,18 @@ def direction(answer) -> str:
         / ((c**2).sum(0) * (e @ e)).sqrt(),
         "take the means off first": mu.T @ f / (f @ f),
         "that is a step for one standard deviation: one unit of f is wanted": d * f.std(),
+        "that is a step for one standard deviation of these f: one unit is wanted": (
+            d * f.std(correction=0)
+        ),
+        "leave in the dimension that hardly moves: its step is small, not 0": (
+            torch.where(c.std(0) > 0.1, d, 0.0)
+        ),
         "the direction keeps its length: do not normalise it": d / d.norm(),
         "n - 1 in one place and n in the other": d * len(f) / (len(f) - 1),
         "n in one place and n - 1 in the other": d * (len(f) - 1) / len(f),
     }
-    close(answer(mu, f), d, "the direction of 60 codes", hints=hints)
-    close(answer(mu, 1e-4 * f), 1e4 * d, "the same with a small f: nothing is to be added")
-    return "Each coordinate is a regression of its own; a dimension that never moves gets no step."
+    close(answer(mu, f), d, what, hints=hints)
+    return d
 
 
 @exercise
@@ -171,6 +191,7 @@ def _turned(answer, size: int) -> None:
         ),
         "the factor ½ is missing": 2 * want,
         "R is squared, entry by entry: a precision has no sign": _cost(v, ((1 / v) @ R.T).abs()),
+        "R is squared, entry by entry, and not made positive": _cost(v, (1 / v) @ R.abs().T),
         "those are the turned variances: the best q keeps the precisions, 1 / σ²": (
             0.5 * ((v @ (R**2).T).log() - v.log()).sum(1)
         ),
@@ -180,7 +201,15 @@ def _turned(answer, size: int) -> None:
         "the log-variances are still to be added": 0.5 * ((1 / v) @ (R**2).T).log().sum(1),
         "one number for each q is wanted, not their mean": want.mean(),
     }
-    close(answer(v, R), want, f"the loss of five q in {size} dimensions", hints=hints)
+    got, what = answer(v, R), f"the loss of five q in {size} dimensions"
+    if isinstance(got, Tensor) and got.shape == want.shape:
+        unsquared = _cost(v, (1 / v) @ R.T)
+        if torch.allclose(got.double(), unsquared, rtol=1e-4, equal_nan=True):
+            raise Wrong(
+                f"{what}: R is squared, entry by entry: else a precision may be negative, and"
+                " its logarithm is NaN."
+            )
+    close(got, want, what, hints=hints)
 
 
 def _cost(variances: Tensor, precisions: Tensor) -> Tensor:
@@ -227,6 +256,13 @@ def _pixels_of(answer, x: Tensor, logits: Tensor, seen: Tensor, what: str) -> No
     }
     got = answer(x, logits, seen)
     if isinstance(got, Tensor) and got.shape == want.shape and not bool(got.isfinite().all()):
+        some, count = seen.any(1), seen.sum(1)
+        for hint, slip in {
+            "a sum over the seen pixels is wanted, not their mean": want / count,
+            "the sum is not to be scaled up to all pixels": want / count * x.shape[1],
+        }.items():
+            if torch.allclose(got[some].double(), slip[some], rtol=1e-4):
+                raise Wrong(f"{what}: {hint}. Where nothing is seen, yours is 0 / 0.")
         raise Wrong(
             f"{what}: a probability was rounded to 0 or 1, or exp overflowed: use softplus."
         )

@@ -51,6 +51,12 @@ MUTANTS = [
         slip="each held-out digit is its own neighbour",
     ),
     Mutant(
+        cell="steering-samples",
+        old="data.jitter(train.images[::4], torch.Generator().manual_seed(1))",
+        new="train.images[::4]",
+        slip="copies that were not moved, of a model that saw moved digits",
+    ),
+    Mutant(
         cell="steering-probe",
         old="labelled(*s) if given",
         new="labelled(s.images, 0 * s.labels) if given",
@@ -79,6 +85,12 @@ MUTANTS = [
         old='("w, eleven", alive)',
         new='("w, eleven", ~alive)',
         slip="the dead dimensions in place of the living",
+    ),
+    Mutant(
+        cell="steering-kept",
+        old='seen[:, None] + 2 * s["d"].norm() * anywhere',
+        new='seen[:, None] + s["d"].norm() * anywhere',
+        slip="one random step beside two along d",
     ),
     Mutant(
         cell="steering-arithmetic",
