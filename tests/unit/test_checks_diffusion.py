@@ -108,6 +108,17 @@ def wrong_mean(change):
     return lambda x, y, b, n: (change(x, y, b, n), step(x, y, b, n)[1])
 
 
+def by_square(pull, precision):
+    """15.2 by completing the square, with x_t's pull and precision: functions of α and β."""
+
+    def answer(x_0, x_t, before, now):
+        alpha, beta = now / before, beta_of(before, now)
+        total = precision(alpha, beta) + 1 / (1 - before)
+        return (pull(alpha, beta) * x_t + before.sqrt() / (1 - before) * x_0) / total, 1 / total
+
+    return answer
+
+
 def wrong_variance(change):
     return lambda x, y, b, n: (step(x, y, b, n)[0], change(step(x, y, b, n)[1], b, n))
 
@@ -206,6 +217,18 @@ WRONG = [
         "other way round",
     ),
     ("step_back", wrong_variance(lambda v, b, n: v.log()), "logarithm"),
+    ("step_back", by_square(lambda a, b: 1 / b, lambda a, b: a / b), "x_t pulls with"),
+    (
+        "step_back",
+        by_square(lambda a, b: a.sqrt() / b, lambda a, b: 1 / b),
+        "precision that x_t adds",
+    ),
+    ("step_back", by_square(lambda a, b: 1 / b, lambda a, b: 1 / b), "its square in the"),
+    (
+        "step_back",
+        wrong_variance(lambda v, b, n: 1 / (1 / beta_of(b, n) + 1 / (1 - b))),
+        "precision that x_t adds",
+    ),
     ("step_back", wrong_variance(lambda v, b, n: v.expand(4)), "has shape [4]"),
     ("step_back", wrong_variance(lambda v, b, n: v.expand(2, 4, 3)), "has shape [2, 4, 3]"),
     ("three_names", lambda x, v, s: names(x, v, s)[:2], "return three values"),
@@ -289,6 +312,7 @@ WRONG = [
         "not ᾱ_{t-1}",
     ),
     ("one_variance", lambda *a: (variance(*a)[0], 2 * variance(*a)[1]), "half"),
+    ("one_variance", lambda *a: (variance(*a)[0], variance(*a)[1] / 2), "not of spreads"),
     ("one_variance", lambda *a: (variance(*a)[0], -variance(*a)[1]), "the sign"),
     (
         "one_variance",

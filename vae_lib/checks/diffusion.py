@@ -88,6 +88,7 @@ def step_back(answer) -> str:
         turned = 1 - before / now
         swapped = now.sqrt() * turned / (1 - before) * x_0
         swapped = swapped + (before / now).sqrt() * (1 - now) / (1 - before) * x_t
+        loose = 1 / (1 / beta + 1 / (1 - before))  # x_t's precision taken for 1 / β
         hints = {
             "x_0 and x_t have changed places": a * x_t + b * x_0,
             "the share enters by its root: √ᾱ_{t-1} in front of x_0": (
@@ -108,6 +109,15 @@ def step_back(answer) -> str:
             "the two pulls are to be divided by the sum of the precisions": (
                 (a * x_0 + b * x_t) / variance
             ),
+            "x_t pulls with √(1 - β_t) / β_t, not with 1 / β_t: its mean is √(1 - β_t) x_{t-1}": (
+                a * x_0 + b / root * x_t
+            ),
+            "the precision that x_t adds is (1 - β_t) / β_t, not 1 / β_t": (
+                (a * x_0 + b * x_t) * loose / variance
+            ),
+            "x_t's mean is √(1 - β_t) x_{t-1}: one root in the pull, its square in the precision": (
+                (a * x_0 + b / root * x_t) * loose / variance
+            ),
         }
         close(got[0], a * x_0 + b * x_t, f"the mean ({said})", hints=hints, rtol=1e-6)
         more = {
@@ -117,6 +127,7 @@ def step_back(answer) -> str:
             "that is the variance of q(x_{t-1}|x_0)": 1 - before,
             "(1 - ᾱ_{t-1}) / (1 - ᾱ_t), not the other way round": (beta * (1 - now) / (1 - before)),
             "that is the logarithm of the variance": variance.log(),
+            "the precision that x_t adds is (1 - β_t) / β_t, not 1 / β_t": loose,
         }
         spread = got[1]
         if isinstance(spread, Tensor) and spread.ndim:  # one for each number is right as well
@@ -184,7 +195,8 @@ def _error(s2: Tensor, share: Tensor) -> Tensor:
 @exercise
 def one_variance(answer) -> str:
     """Exercise 15.4: ``answer(s, before, now)`` is the best single variance, and its nats."""
-    cases = (([0.3, 3.0], (0.9, 0.7)), ([0.5, 1.0, 4.0], (0.4, 0.2)), ([2.0, 2.0], (0.8, 0.6)))
+    # Three numbers first: with two, the mean over them is what a missing square gives as well.
+    cases = (([0.5, 1.0, 4.0], (0.4, 0.2)), ([0.3, 3.0], (0.9, 0.7)), ([2.0, 2.0], (0.8, 0.6)))
     for spreads, shares in cases:
         s = torch.tensor(spreads, dtype=torch.float64)
         before, now = (torch.tensor(share, dtype=torch.float64) for share in shares)
@@ -227,6 +239,7 @@ def one_variance(answer) -> str:
         ratio = sigma2 / beta
         more = {
             "the half is missing": 2 * nats,
+            "half of it is missing: the logarithm is one of variances, not of spreads": nats / 2,
             "the sign: a divergence is not negative": -nats,
             "that is what β_t loses": 0.5 * (ratio - 1 - ratio.log()).sum(),
             "that is the mean over the numbers: a divergence adds them": nats / len(s),

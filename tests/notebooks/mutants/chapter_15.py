@@ -63,6 +63,18 @@ MUTANTS = [
         slip="a standard deviation's factor on a variance",
     ),
     Mutant(
+        cell="diffusion-gap",
+        old="r = share[1:].sqrt() * error / (1 - share[1:])",
+        new="r = share[1:].sqrt()",
+        slip="the guess of the model's own step without the data's spread",
+    ),
+    Mutant(
+        cell="diffusion-gap-p",
+        old=" + 1 - cosine_schedule(16)[1]",
+        new="",
+        slip="the noise of the last step left out of the samples' variance",
+    ),
+    Mutant(
         cell="diffusion-train",
         old="draw(256, g)",
         new="0.5 * draw(256, g)",
@@ -133,6 +145,18 @@ MUTANTS = [
         old="* s**2",
         new="* s",
         slip="a standard deviation in a ratio of powers",
+    ),
+    Mutant(
+        cell="diffusion-factor-p",
+        old="a**2 * error",
+        new="a * error",
+        slip="the weight of the error is not squared, in the best variance",
+    ),
+    Mutant(
+        cell="diffusion-back-p",
+        old="seen_from(path[-1], 40)",
+        new="seen_from(path[-1], 20)",
+        slip="noise of the last step, taken for that of another",
     ),
     Mutant(
         cell="diffusion-latent",
