@@ -48,6 +48,15 @@ def one_coordinate(eps, layers, j):
     return standard_normal_log_prob(eps) - sum(s[j] for s, _ in layers)
 
 
+FIRST = []  # what the first call returned
+
+
+def typed_in(eps, layers):
+    if len(eps) == 4:
+        FIRST[:] = [log_q(eps, layers)]
+    return FIRST[0]
+
+
 def log_q_by_jacobian(eps, layers):
     jacobian = torch.func.vmap(torch.func.jacrev(lambda e: pushed(e, layers)))(eps)
     return standard_normal_log_prob(eps) - torch.linalg.slogdet(jacobian).logabsdet
@@ -73,6 +82,12 @@ def weights_in_single(log_w):
 
 def weights_underflown(log_w, floor):
     share = log_w.exp() / (log_w.exp().sum(0) + floor)
+    return share, share**2
+
+
+def weights_by_one_maximum(log_w, floor):
+    w = (log_w - log_w.max()).exp()
+    share = w / (w.sum(0) + floor)
     return share, share**2
 
 
@@ -105,6 +120,11 @@ def winnings_by_torch(z, mu, logvar):
 def winnings_without_logsumexp(z, mu, logvar):
     density = gaussian_log_prob(z[:, None], mu, logvar).exp().mean(1)
     return ((density + 1e-8).log() - standard_normal_log_prob(z)).mean()
+
+
+def winnings_over_draws(z, mu, logvar, count):
+    each = gaussian_log_prob(z[:, None], mu, logvar)
+    return each.logsumexp(0).mean() - math.log(count) - standard_normal_log_prob(z).mean()
 
 
 def scale(layers):
@@ -167,6 +187,12 @@ WRONG = [
     ("flow_density", lambda e, k: log_q(e, k) + math.log(2 * math.pi), "constant"),
     ("flow_density", lambda e, k: log_q(e, k).mean(), "the shape should be"),
     ("flow_density", lambda e, k: standard_normal_log_prob(pushed(e, k)), "N(0, I) at z"),
+    (
+        "flow_density",
+        lambda e, k: standard_normal_log_prob(pushed(e, k)) + scale(k),
+        "and the change of volume is subtracted",
+    ),
+    ("flow_density", typed_in, "three draws of another flow"),
     ("flow_density", lambda e, k: one_coordinate(e, k, 0), "second coordinate"),
     ("flow_density", lambda e, k: one_coordinate(e, k, 1), "first coordinate"),
     ("dreg_weights", lambda a: a.softmax(0), "return two tensors"),
@@ -176,6 +202,9 @@ WRONG = [
     ("dreg_weights", lambda a: weights_underflown(a, 0), "exp of −800 is 0"),
     ("dreg_weights", lambda a: ((a - a.amax(0)).exp(),) * 2, "normalise: the weights"),
     ("dreg_weights", lambda a: (a.log_softmax(0), a), "log-weights"),
+    ("dreg_weights", lambda a: weights_by_one_maximum(a, 0), "each column's maximum"),
+    ("dreg_weights", lambda a: weights_by_one_maximum(a, 1e-30), "each column's maximum"),
+    ("dreg_weights", lambda a: weights_underflown(a + 800, 0), "each column's maximum"),
     ("dreg_weights", lambda a: weights(a)[::-1], "that is the square"),
     ("dreg_weights", lambda a: (a.softmax(0), a.softmax(0)), "has its square"),
     ("dreg_weights", lambda a: (a.softmax(0), a.softmax(0) * (1 - a.softmax(0))), "w̃² remains"),
@@ -189,7 +218,11 @@ WRONG = [
     ("estimates_needed", lambda r, K, w: (K * (r / w) ** 2, 1.0), "other way round"),
     ("estimates_needed", lambda r, K, w: (K**2 * (w / r) ** 2, 1.0), "not as 1/K"),
     ("estimates_needed", lambda *a: estimates(*a)[::-1], "go second"),
-    ("estimates_needed", lambda *a: tuple(map(math.ceil, estimates(*a))), "do not round"),
+    ("estimates_needed", lambda *a: tuple(map(math.ceil, estimates(*a))), "do not round it up"),
+    ("estimates_needed", lambda *a: tuple(map(round, estimates(*a))), "do not round it down"),
+    ("estimates_needed", lambda *a: tuple(map(int, estimates(*a))), "do not round it down"),
+    ("estimates_needed", lambda *a: (estimates(*a)[0], math.ceil(estimates(*a)[1])), "them up"),
+    ("estimates_needed", lambda *a: (estimates(*a)[0], round(estimates(*a)[1])), "them down"),
     ("estimates_needed", lambda r, K, w: (K * (w / r) ** 2,) * 2, "evaluates the decoder K times"),
     ("estimates_needed", lambda r, K, w: (K * (w / r) ** 2, K**3 * (w / r) ** 2), "once"),
     ("prior_winnings", lambda *a: -winnings(*a), "not negative"),
@@ -213,6 +246,9 @@ WRONG = [
         lambda z, m, v: winnings(z, m, v) + math.log(len(m) / len(z)),
         "log N, not log S",
     ),
+    ("prior_winnings", lambda *a: winnings(*a) - math.log(2 * math.pi), "constant of log N"),
+    ("prior_winnings", lambda *a: winnings_over_draws(*a, len(a[1])), "logsumexp runs over"),
+    ("prior_winnings", lambda *a: winnings_over_draws(*a, len(a[0])), "not over the S draws"),
     ("prior_winnings", lambda *a: winnings_without_logsumexp(*a), "underflows"),
     (
         "prior_winnings",

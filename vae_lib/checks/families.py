@@ -36,6 +36,9 @@ def flow_density(answer) -> str:
         "N(0, I) is the density of ε: evaluate it there, not at z": (
             standard_normal_log_prob(z) - scale
         ),
+        "N(0, I) belongs at ε, not at z, and the change of volume is subtracted": (
+            standard_normal_log_prob(z) + scale
+        ),
         "that is N(0, I) at z: take it at ε, and take off the change of volume": (
             standard_normal_log_prob(z)
         ),
@@ -67,6 +70,10 @@ def flow_density(answer) -> str:
         "the constant of the normal density is missing": normal - scale + LOG_2PI,
     }
     close(answer(eps, layers), normal - scale, "log q of four draws", hints=hints, rtol=1e-6)
+    eps = _draws(3, 2, seed=10)
+    layers = [(_draws(2, seed=11), _draws(2, seed=12)), (-_draws(2, seed=13), _draws(2, seed=14))]
+    want = standard_normal_log_prob(eps) - sum(s.sum() for s, _ in layers)
+    close(answer(eps, layers), want, "log q of three draws of another flow", rtol=1e-6)
     return "Shifts and swaps change no volume."
 
 
@@ -74,7 +81,8 @@ def flow_density(answer) -> str:
 def dreg_weights(answer) -> str:
     """Exercise 14.2: ``answer(log_w)`` is (w̃, w̃²), [K, B] each."""
     log_w = -800 + 2 * _draws(5, 3, seed=6)
-    got = parts(answer(log_w), 2, "return two tensors: the weights of each gradient.")
+    pair = "return two tensors: the weights of each gradient."
+    got = parts(answer(log_w), 2, pair)
     if not all(as_tensor(part, "the weights").isfinite().all() for part in got):
         raise Wrong(f"nan: {UNDERFLOW}.")
     share = log_w.softmax(0)
@@ -95,6 +103,15 @@ def dreg_weights(answer) -> str:
         "two times w̃ is not its square": 2 * share,
     }
     close(got[1], share**2, names[1], hints={**hints, **more}, rtol=1e-3)
+    log_w = 2 * _draws(7, 4, seed=15) + torch.tensor([-800.0, -1800.0, 200.0, -2800.0])
+    got = parts(answer(log_w), 2, pair)
+    apart = "the columns lie a thousand nats apart: subtract each column's maximum"
+    if not all(as_tensor(part, "the weights").isfinite().all() for part in got):
+        raise Wrong(f"nan: {apart}.")
+    share, by_one = log_w.softmax(0), (log_w - log_w.max()).exp()
+    lost = (by_one / by_one.sum(0)).nan_to_num()
+    close(got[0], share, f"{names[0]}, K = 7 and B = 4", hints={apart: lost}, rtol=1e-3)
+    close(got[1], share**2, f"{names[1]}, K = 7 and B = 4", rtol=1e-3)
     return "Of K equal weights each counts 1/K² in place of 1/K."
 
 
@@ -119,12 +136,15 @@ def estimates_needed(answer) -> str:
             ),
             "the other way round: wanted over what there is": K * (ratio / wanted) ** 2,
             "the ratio falls as 1/√K, not as 1/K (the evaluations go second)": (K * estimates),
-            "do not round it": math.ceil(estimates),
+            "do not round it up": math.ceil(estimates),
+            "do not round it down": math.floor(estimates),
         }
         close(got[0], estimates, f"the estimates for {said}", hints=hints, rtol=1e-6)
         more = {
             "each estimate evaluates the decoder K times": estimates,
             "K times for each estimate, once": K**2 * estimates,
+            "do not round them up": math.ceil(K * estimates),
+            "do not round them down": math.floor(K * estimates),
         }
         close(got[1], K * estimates, f"the evaluations for {said}", hints=more, rtol=1e-6)
     return "K times as many estimates, K² times the evaluations: a tighter bound costs more."
@@ -148,6 +168,13 @@ def prior_winnings(answer) -> str:
         "that is the average KL estimated at the draws: the mixture belongs there, not the "
         "draw's own q": (own - normal).mean(),
         "log N(z; 0, I) is still to be taken off": aggregate.mean(),
+        "the constant of log N(z; 0, I) is missing, ½ log 2π for each dimension": want - LOG_2PI,
+        "logsumexp runs over the N parts of the mixture, not over the draws": (
+            each.logsumexp(0).mean() - math.log(6) - normal.mean()
+        ),
+        "the sum runs over the N parts, not over the S draws, and log N is taken off": (
+            each.logsumexp(0).mean() - math.log(len(z)) - normal.mean()
+        ),
         "one number is wanted: the mean over the draws": aggregate - normal,
         "those are bits: use the natural logarithm": want / LOG_2,
         "the mean runs over draws, not the sum": (aggregate - normal).sum(),

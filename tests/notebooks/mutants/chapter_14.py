@@ -82,8 +82,8 @@ MUTANTS = [
     ),
     Mutant(
         cell="families-quadrature",
-        old="logsumexp(1) - math.log(n)",
-        new="logsumexp(1) - math.log(len(mu))",
+        old="logsumexp(1) - math.log(len(mu))",
+        new="logsumexp(1) - math.log(16_000)",
         slip="both mixtures divided by the larger one's count",
     ),
     Mutant(
@@ -91,6 +91,12 @@ MUTANTS = [
         old="for s in (11, 12, 13)",
         new="for s in (1, 1, 1)",
         slip="the same binarisation four times",
+    ),
+    Mutant(
+        cell="families-13",
+        old="v - (cross_some[n]",
+        new="v + (cross_some[n]",
+        slip="the bound's gain added to that of log p(x)",
     ),
     Mutant(
         cell="families-layers",
@@ -115,5 +121,11 @@ MUTANTS = [
         old='min(1.0, history.rows[-1]["epoch"] / epochs)',
         new='min(0.0, history.rows[-1]["epoch"] / epochs)',
         slip="the weight never rises",
+    ),
+    Mutant(
+        cell="families-17",
+        old="level[n] - b.elbo.mean()",
+        new="b.elbo.mean() - level[n]",
+        slip="a gap taken the other way round",
     ),
 ]
