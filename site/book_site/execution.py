@@ -151,7 +151,7 @@ def fill_cache(app, env, docnames):
 
 def at_most() -> int:
     """How many notebooks are executed at once, whatever the cores."""
-    given = os.environ.get("BOOK_AT_ONCE", "4")
+    given = os.environ.get("BOOK_AT_ONCE") or "4"
     if not re.fullmatch("[1-9][0-9]*", given):
         raise ExtensionError(f"BOOK_AT_ONCE is {given!r}: it must be a whole number from 1 on")
     return int(given)

@@ -4,6 +4,7 @@ Text is painted when its style sheets have come. Of the theme's, 65 kB on their 
 third: a selector stays if each class and each id in it is a word of some page or script.
 """
 
+import hashlib
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -23,10 +24,14 @@ PUT_TOGETHER = {"bs-tooltip-auto"}  # by a script, from two words
 STOPS = r'"complete"===document\.readyState\?(\w+)\(\):window\.addEventListener\("load",\1\)'
 
 
+def pages_of(out: Path) -> list[Path]:
+    """The pages in a folder. (Sphinx copies templates of the theme beside its files.)"""
+    return [path for path in out.rglob("*.html") if "_static" not in path.relative_to(out).parts]
+
+
 def words_of(out: Path) -> set[str]:
     """All that can be the name of a class or an id in the pages and scripts of a folder."""
-    files = [path for path in out.rglob("*.html") if "_static" not in path.parts]
-    files += [path for path in out.glob("_static/**/*.js") if path.name != ICONS]
+    files = [*pages_of(out), *(path for path in out.glob("_static/**/*.js") if path.name != ICONS)]
     found = {word for path in files for word in re.findall(r"[\w-]+", path.read_text("utf8"))}
     return found | PUT_TOGETHER
 
@@ -60,7 +65,7 @@ def trimmed(rules: list, words: set[str]) -> str:
                 head = ",".join(tinycss2.serialize(part).strip() for part in used)
                 kept.append(f"{head}{{{tinycss2.serialize(rule.content)}}}")
         elif rule.type == "at-rule" and rule.lower_at_keyword in ("media", "supports"):
-            inner = trimmed(tinycss2.parse_rule_list(rule.content), words)
+            inner = trimmed(tinycss2.parse_rule_list(rule.content or []), words)
             if inner:
                 head = tinycss2.serialize(rule.prelude)
                 kept.append(f"@{rule.at_keyword}{head}{{{inner}}}")
@@ -78,17 +83,30 @@ def without_stops(script: str) -> str:
 
 
 def lighten(app, exception):
-    """Write both when all pages are there."""
-    if exception is not None or app.builder.format != "html":
-        return
+    """Write both when all pages are there, and tell the pages' addresses of them what they hold."""
     static = Path(app.outdir, "_static")
-    sheet = (THEME / SHEET).read_text("utf8")
-    rules = tinycss2.parse_stylesheet(sheet)
-    for name, text in (
-        (SHEET, trimmed(rules, words_of(Path(app.outdir)))),
-        (SCRIPT, without_stops((THEME / SCRIPT).read_text("utf8"))),
-    ):
+    if exception is not None or app.builder.format != "html" or not (static / SHEET).exists():
+        return
+    rules = tinycss2.parse_stylesheet((THEME / SHEET).read_text("utf8"))
+    texts = {
+        SHEET: trimmed(rules, words_of(Path(app.outdir))),
+        SCRIPT: without_stops((THEME / SCRIPT).read_text("utf8")),
+    }
+    for name, text in texts.items():
         (static / name).write_text(text, "utf8")
+    for page in pages_of(Path(app.outdir)):
+        before = page.read_text("utf8")
+        after = with_digests(before, texts)
+        if after != before:
+            page.write_text(after, "utf8")
+
+
+def with_digests(page: str, texts: dict[str, str]) -> str:
+    """A page whose links to some files end in a digest, so that no browser shows an older one."""
+    for name, text in texts.items():
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        page = re.sub(rf'({re.escape(name)})(\?v=\w+)?"', rf'\1?v={digest}"', page)
+    return page
 
 
 def setup(app):

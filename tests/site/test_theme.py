@@ -1,7 +1,5 @@
 """Light or dark from the first, and the theme's own files without what the book does not use."""
 
-from pathlib import Path
-
 import pytest
 import tinycss2
 from book_site import theme
@@ -20,13 +18,23 @@ def test_the_scheme_is_there_before_the_themes_script(new_page, site_url, scheme
     assert seen["theme"] == (chosen if chosen in ("light", "dark") else scheme)
 
 
-def test_a_browser_that_stores_nothing_shows_the_scheme_all_the_same(new_page, site_url):
-    page = new_page(errors_count=False, color_scheme="dark")
-    page.add_init_script("delete window.localStorage; window.localStorage = undefined;")
-    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw 1; } })")
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        "Object.defineProperty(window, 'localStorage', { get() { throw 1 }, configurable: true })",
+        "Storage.prototype.setItem = () => { throw 1 }",
+    ],
+)
+def test_where_nothing_may_be_stored_scheme_and_buttons_work(new_page, site_url, refuse):
+    page = new_page(color_scheme="dark")
+    page.add_init_script(refuse)
     page.goto(f"{site_url}/book/notation.html")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-    assert page.evaluate("getComputedStyle(document.body).colorScheme") != "light"
+    page.keyboard.press("Control+k")
+    page.locator("#pst-search-dialog").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".theme-switch-button:visible").first.click()
+    assert page.evaluate("document.documentElement.dataset.mode") in ("light", "dark")
 
 
 # Of the whole sheet, what is not in the shipped one and finds something on the page, whatever its
@@ -84,6 +92,7 @@ def test_search_misses_no_rule_either(open_page):
         (":is(.gone,.here){a:b}", ":is(.gone,.here){a:b}"),
         ("[class^=gone]{a:b}", "[class^=gone]{a:b}"),
         ("@media print{.gone{a:b}}@media print{.here{a:b}.gone{a:b}}", "@media print{.here{a:b}}"),
+        ("@media print;.here{a:b}", ".here{a:b}"),
         ("@font-face{font-family:gone}", "@font-face{font-family:gone}"),
         (r".over\:here{a:b}", ""),
     ],
@@ -92,17 +101,26 @@ def test_a_selector_stays_where_all_that_it_needs_is_there(sheet, kept):
     assert theme.trimmed(tinycss2.parse_stylesheet(sheet), {"here"}) == kept
 
 
-def test_words_are_those_of_pages_and_scripts(tmp_path):
-    (tmp_path / "_static/scripts").mkdir(parents=True)
+@pytest.mark.parametrize("folder", ["html", "_static/html"])
+def test_words_are_those_of_pages_and_scripts(tmp_path, folder):
+    out = tmp_path / folder
+    (out / "_static/scripts").mkdir(parents=True)
     for name, text in {
         "book.html": '<p class="of-page">',
         "_static/tips.js": "add('of-script')",
         "_static/scripts/fontawesome.js": "'of-icons'",
         "_static/webpack-macros.html": "of-template",
     }.items():
-        Path(tmp_path, name).write_text(text)
-    assert {"of-page", "of-script"} <= theme.words_of(tmp_path)
-    assert not {"of-icons", "of-template"} & theme.words_of(tmp_path)
+        (out / name).write_text(text)
+    assert {"of-page", "of-script"} <= theme.words_of(out)
+    assert not {"of-icons", "of-template"} & theme.words_of(out)
+
+
+def test_an_address_tells_what_the_file_holds():
+    page = f'<link href="../_static/{theme.SHEET}"><script src="../_static/other.js"></script>'
+    first, second = (theme.with_digests(page, {theme.SHEET: text}) for text in ("a", "b"))
+    assert first != second and first.count("?v=") == 1
+    assert theme.with_digests(first, {theme.SHEET: "b"}) == second
 
 
 def test_another_script_of_the_theme_is_refused():
@@ -117,3 +135,5 @@ def test_the_site_has_the_lighter_files(built_site):
     for name in (theme.SHEET, theme.SCRIPT):
         shipped, whole = built_site / "_static" / name, theme.THEME / name
         assert shipped.stat().st_size < whole.stat().st_size
+        page = (built_site / "book" / "intro.html").read_text("utf8")
+        assert theme.with_digests(page, {name: shipped.read_text("utf8")}) == page
