@@ -124,13 +124,20 @@ time.sleep(100)
 """
 
 
+def hears_ctrl_c():
+    """What a shell starts in the background does not, nor does what that starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 def test_ctrl_c_ends_a_build_and_no_other_notebook_begins(mini_book):
     for number in range(1, 5):
         mini_book.notebook(f"0{number}-wait", f"# {number}. Wait", (WAITS, {}))
     command = mini_book.command(BOOK_AT_ONCE="2")
     with (mini_book.root / "log").open("w") as log:
-        build = subprocess.Popen(**command, stdout=log, stderr=log, process_group=0)
+        build = subprocess.Popen(
+            **command, stdout=log, stderr=log, process_group=0, preexec_fn=hears_ctrl_c
+        )
         while not (mini_book.root / "runs.txt").exists() or runs(mini_book) < 2:
             assert build.poll() is None, (mini_book.root / "log").read_text()
             time.sleep(0.1)

@@ -29,7 +29,8 @@ def book(mini_book):
 @pytest.mark.parametrize("size", [3_000, 100_000], ids=["at once", "as the picture is kept"])
 def test_a_full_disk_ends_a_build_and_the_next_one_makes_it_good(book, size):
     """Sphinx's own memory, jupyter-cache's list and its notebooks may each be cut short."""
-    run = book.try_build(limit=files_end_at(size))
+    # Python's own compiled files, cut short, are its own trouble (python/cpython#126606).
+    run = book.try_build(limit=files_end_at(size), PYTHONDONTWRITEBYTECODE="1")
     assert run.returncode != 0
     assert "File too large" in run.stderr or "disk" in run.stderr
     book.build()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from Python 3.11.4 on
 WORKS = """
 import torch, vae_lib, vae_lib.widgets
 from vae_lib import checkpoints, data, figures
@@ -47,7 +48,7 @@ def wheel(tmp_path_factory) -> Path:
     skipped = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "vae_lib", sources / "vae_lib", ignore=skipped)
     with tarfile.open(built(sources, "sdist", folder)) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder, **SAFELY)
     return built(next(folder.glob("vae_lib-*/")), "wheel", folder)
 
 

@@ -23,7 +23,7 @@ def flow_density(answer) -> str:
     eps = _draws(4, 2, seed=1)
     layers = [(0.5 * _draws(2, seed=2), _draws(2, seed=3)), (_draws(2, seed=4), _draws(2, seed=5))]
     normal = standard_normal_log_prob(eps)
-    scale = sum(s.sum() for s, _ in layers)
+    scale = torch.stack([s.sum() for s, _ in layers]).sum()
     z = without_swaps = eps
     for s, t in layers:
         z = (z * s.exp() + t).flip(-1)
