@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from accessibility import COLOURS, LAYOUT, axe_violations
+from book_site.theme import pages_of
 from bs4 import BeautifulSoup
 from PIL import Image
 
@@ -322,7 +323,7 @@ def test_no_page_names_another_host_for_what_it_loads(built_site, page_name):
 
 def test_every_internal_link_leads_somewhere(built_site):
     """Of every file that is a page, the reference, the search and old addresses among them."""
-    pages = [path for path in built_site.rglob("*.html") if "_static" not in path.parts]
+    pages = pages_of(built_site)
     assert len(pages) > 40
     lost = []
     for here in pages:

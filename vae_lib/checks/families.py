@@ -82,9 +82,7 @@ def dreg_weights(answer) -> str:
     """Exercise 14.2: ``answer(log_w)`` is (w̃, w̃²), [K, B] each."""
     log_w = -800 + 2 * _draws(5, 3, seed=6)
     pair = "return two tensors: the weights of each gradient."
-    got = parts(answer(log_w), 2, pair)
-    if not all(as_tensor(part, "the weights").isfinite().all() for part in got):
-        raise Wrong(f"nan: {UNDERFLOW}.")
+    got = _finite(parts(answer(log_w), 2, pair), UNDERFLOW)
     share = log_w.softmax(0)
     names = ("the weights without the score term", "the weights of (14.5)")
     hints = {
@@ -104,15 +102,19 @@ def dreg_weights(answer) -> str:
     }
     close(got[1], share**2, names[1], hints={**hints, **more}, rtol=1e-3)
     log_w = 2 * _draws(7, 4, seed=15) + torch.tensor([-800.0, -1800.0, 200.0, -2800.0])
-    got = parts(answer(log_w), 2, pair)
     apart = "the columns lie a thousand nats apart: subtract each column's maximum"
-    if not all(as_tensor(part, "the weights").isfinite().all() for part in got):
-        raise Wrong(f"nan: {apart}.")
+    got = _finite(parts(answer(log_w), 2, pair), apart)
     share, by_one = log_w.softmax(0), (log_w - log_w.max()).exp()
     lost = (by_one / by_one.sum(0)).nan_to_num()
     close(got[0], share, f"{names[0]}, K = 7 and B = 4", hints={apart: lost}, rtol=1e-3)
     close(got[1], share**2, f"{names[1]}, K = 7 and B = 4", rtol=1e-3)
     return "Of K equal weights each counts 1/K² in place of 1/K."
+
+
+def _finite(weights: list, hint: str) -> list:
+    if not all(as_tensor(part, "the weights").isfinite().all() for part in weights):
+        raise Wrong(f"nan: {hint}.")
+    return weights
 
 
 @exercise
